@@ -1,0 +1,1 @@
+"""The language: xDSL dialects, the op registry, sharding and layout attributes."""

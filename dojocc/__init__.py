@@ -1,0 +1,1 @@
+"""dojocc: compiles model graphs to instruction streams for Dojo and runs them."""

@@ -1,0 +1,1 @@
+"""The translation: one file a pass."""

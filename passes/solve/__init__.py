@@ -1,0 +1,1 @@
+"""Algorithms on plain data (packing, grids, tiling): no xDSL here, tested by property."""

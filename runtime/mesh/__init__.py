@@ -1,0 +1,1 @@
+"""The on-die network: routes between nodes, link loads, flows."""
