@@ -2,8 +2,8 @@
 
     python examples/zoo.py resnet50 -o resnet50.onnx
 
-`build(name, size, opset, seed)` gives a ModelProto (transformers need opset 9: Erf), `inputs(model, seed)` random
-inputs for it.
+`build(name, size, opset, seed)` gives a ModelProto (transformers need opset 9 for
+Erf); `inputs(model, seed)` gives random inputs for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CAUSAL_FORMS = ("trilu", "additive")
 
 
 class Graph:
-    """Collects nodes and weights. `power` is the expected mean square of a value, kept near 1 by the models."""
+    """Collects nodes and weights. `power` is a value's expected mean square; models keep it near 1."""
 
     def __init__(self, opset: int, seed: int) -> None:
         self.opset, self.random = opset, np.random.default_rng(seed)
@@ -69,8 +69,6 @@ class Graph:
         return helper.make_model(
             graph, opset_imports=opsets, ir_version=version, producer_name="dojocc-zoo"
         )
-
-    # ---- layers -------------------------------------------------------------------------------------------------
 
     def linear(self, x: str, inside: int, outside: int) -> str:
         """x @ w + b as MatMul and Add, for any rank of x."""
@@ -148,7 +146,7 @@ class Graph:
         )
 
     def masked(self, scores: str, length: int, form: str | None) -> str:
-        """Hide the future from each token: Where under a triangle, or a constant of 0 and -inf added."""
+        """Hide the future from each token: Where under a triangle, or add a constant of 0 and -inf."""
         if form is None:
             return scores
         if form == "trilu" and self.opset >= 14:
@@ -177,12 +175,9 @@ class Graph:
         return self.linear(self.gelu(self.linear(x, width, 4 * width)), 4 * width, width)
 
 
-# ---- models ---------------------------------------------------------------------------------------------------------
-
-
 def mlp(g: Graph, batch: int, widths: tuple[int, ...]) -> onnx.ModelProto:
     x = g.input("input", (batch, widths[0]))
-    for inside, outside in itertools.pairwise(widths):
+    for inside, outside in itertools.pairwise(widths[:-1]):
         x = g.relu(g.gemm(x, inside, outside, gain=2))
     return g.model("mlp", g.gemm(x, widths[-2], widths[-1]), (batch, widths[-1]))
 
@@ -220,7 +215,7 @@ def gpt(
     causal: str = "trilu",
     tied: bool = True,
 ):
-    """Token and position embedding, one pre-norm decoder block as in GPT-2, logits by the embedding or a head."""
+    """Token and position embedding, one pre-norm decoder block as in GPT-2, logits."""
     assert causal in CAUSAL_FORMS
     tokens = g.input("tokens", (1, length), TensorProto.INT64)
     table = g.normal((words, width), 1.0, "words")
