@@ -1,0 +1,96 @@
+"""Exchange: which bytes go from which node to which, so that every node gets its part of a tensor.
+
+Takes a destination layout, source layouts and an index map; gives transfer segments (segments.py).
+The index map has the destination's shape and holds, for every element, its flat index into the
+concatenated sources, or -1 for zero.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+
+from dojocc.passes.solve.exchange_elements import element_segments
+from dojocc.passes.solve.exchange_separable import separable_segments
+from dojocc.passes.solve.holders import row_layout, view
+from dojocc.passes.solve.segments import SEGMENT_DTYPE, moved_bytes, ordered
+from dojocc.runtime.layout import Layout
+
+REMEMBERED = 64  # exchanges kept, so that equal layers of a model are solved once
+
+
+def identity(layout: Layout) -> np.ndarray:
+    """The index map of a pure re-sharding."""
+    return np.arange(int(np.prod(layout.shape)), dtype=np.int64).reshape(layout.shape)
+
+
+class Exchanges:
+    """Solves exchanges and remembers the last ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple, np.ndarray] = {}
+
+    def segments(self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray) -> np.ndarray:
+        digest = sha256(np.ascontiguousarray(index, np.int64).view(np.uint8)).digest()
+        key = (dst, sources, index.shape, digest)
+        if key not in self._known:
+            while len(self._known) >= REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = exchange_segments(dst, sources, index)
+        return self._known[key]
+
+
+def exchange_segments(dst: Layout, sources: tuple[Layout, ...], index: np.ndarray) -> np.ndarray:
+    """Transfer segments: a node takes what it holds from itself, else from the nearest node that holds it."""
+    if tuple(index.shape) != dst.shape:
+        raise ValueError(f"index map of shape {index.shape} for a destination of {dst.shape}")
+    for number, source in enumerate(sources):
+        if source.fmt != dst.fmt or source.grid != dst.grid:
+            raise ValueError(
+                f"source {number} is {source.fmt} on {source.grid},"
+                f" the destination {dst.fmt} on {dst.grid}: an exchange keeps format and grid"
+            )
+    total = sum(int(np.prod(source.shape)) for source in sources)
+    if index.size and (index.min() < -1 or index.max() >= total):
+        raise ValueError(f"index map reaches {index.min()}..{index.max()}, sources have {total}")
+    if not index.size or index.max() < 0:
+        return np.zeros(0, SEGMENT_DTYPE)
+    dst = row_layout(dst)
+    index = np.asarray(index, np.int64).reshape(dst.shape)
+    views = tuple(view(row_layout(source)) for source in sources)
+    rows = separable_segments(dst, views, index)
+    if rows is None:
+        rows = element_segments(dst, views, index)
+    return ordered(rows, dst.nodes)
+
+
+def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:
+    """True when the segments write every byte that must not keep its old value.
+
+    Those are the held elements, and the pads of `zero_dims` around them. Otherwise the destination
+    has to be filled with zeros first. Segments of one exchange never write a byte twice.
+    """
+    dst = row_layout(dst)
+    start, stop = dst.boxes()
+    need = stop - start
+    filled = (need > 0).all(1)
+    for dim in {dim % len(dst.shape) for dim in zero_dims}:
+        need[:, dim] = dst.dims[dim].physical
+    written = np.bincount(
+        segments["dst_node"], weights=moved_bytes(segments).astype(float), minlength=dst.nodes
+    )
+    return bool((written[filled] == need[filled].prod(1) * dst.item).all())
+
+
+def network_bytes(segments: np.ndarray) -> int:
+    """Bytes that cross the mesh: segments within a node are left out."""
+    away = segments["dst_node"] != segments["src_node"]
+    return int(moved_bytes(segments[away]).sum())
+
+
+def busiest_bytes(segments: np.ndarray, nodes: int) -> int:
+    """The most bytes any node receives or sends, its own copies included: a port moves 64 a cycle."""
+    size = moved_bytes(segments).astype(float)
+    ports = [np.bincount(segments[side], size, nodes) for side in ("dst_node", "src_node")]
+    return int(max(port.max(initial=0) for port in ports))

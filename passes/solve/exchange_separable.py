@@ -1,0 +1,242 @@
+"""Segments for index maps that are a sum of one function a dimension: slices, transposes, re-sharding.
+
+The fast path of passes/solve/exchange.py: each dimension is cut by itself, and a node's segments are
+the product of its dimensions' pieces. `separable_segments` returns None where the map is not such a sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise, product
+from math import prod
+
+import numpy as np
+
+from dojocc.passes.solve.exchange_elements import tail_bytes
+from dojocc.passes.solve.holders import SourceView
+from dojocc.passes.solve.segments import SEGMENT_DTYPE, combined, spread, strided
+from dojocc.runtime.layout import AXES, Layout
+
+CELLS = 64  # boxes of one source each that a map is cut into at most
+
+Box = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class DimPieces:
+    """Strided pieces of one destination dimension; shard v's are [begin[v], begin[v] + size[v])."""
+
+    begin: np.ndarray
+    size: np.ndarray
+    count: np.ndarray
+    src: np.ndarray
+    src_stride: np.ndarray
+    dst: np.ndarray
+    dst_stride: np.ndarray
+    tail: np.ndarray  # pad bytes that follow the piece
+    bounds: dict[int, tuple[np.ndarray, np.ndarray]]  # by the source's sharded dimension
+
+
+def cells(index: np.ndarray, bases: np.ndarray) -> list[tuple[Box, int]] | None:
+    """Boxes of the destination that take from one source each; None when there are too many."""
+    whole = tuple((0, size) for size in index.shape)
+    if len(bases) == 2 and index.min(initial=0) >= 0:
+        return [(whole, 0)]
+    operand = (np.searchsorted(bases, index, "right") - 1).astype(np.int16)
+    edges = []
+    for dim, size in enumerate(index.shape):
+        others = tuple(d for d in range(index.ndim) if d != dim)
+        changes = (np.diff(operand, axis=dim) != 0).any(axis=others)
+        edges.append([0, *(np.flatnonzero(changes) + 1).tolist(), size])
+    if prod(len(edge) - 1 for edge in edges) > CELLS:
+        return None
+    boxes = product(*(list(pairwise(edge)) for edge in edges))
+    numbered = [(box, int(operand[tuple(low for low, _ in box)])) for box in boxes]
+    return [(box, number) for box, number in numbered if number >= 0]
+
+
+def dim_coordinates(part: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray] | None:
+    """Per destination dimension: source coordinates [source rank, size] relative to the first element's.
+
+    None unless `part` is a sum of one function a dimension, in each source coordinate.
+    """
+    rank = part.ndim
+    first = int(part.reshape(-1)[0])
+    total = np.full((1,) * rank, first, np.int64)
+    base = np.array(np.unravel_index(first, shape), np.int64)
+    moves = []
+    for dim in range(rank):
+        line = part[tuple(slice(None) if d == dim else 0 for d in range(rank))]
+        total = total + (line - first).reshape([-1 if d == dim else 1 for d in range(rank)])
+        moves.append(np.array(np.unravel_index(line, shape), np.int64) - base[:, None])
+    least = base + sum(move.min(1) for move in moves)
+    greatest = base + sum(move.max(1) for move in moves)
+    if (least < 0).any() or (greatest >= np.array(shape)).any():
+        return None
+    return moves if np.array_equal(total, part) else None
+
+
+def _shards(layout: Layout, dim: int) -> int:
+    return prod(layout.grid[AXES.index(axis)] for axis in layout.dims[dim].axes)
+
+
+def _bounds(
+    dst: Layout, dim: int, source: SourceView, j: int, coordinate: np.ndarray, shard: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Holders of each listed coordinate, narrowed to those that shard `shard`'s nodes could prefer."""
+    of_node, own = dst.index(dst.dims[dim]), source.own[j]
+    least = np.full(_shards(dst, dim), own.max())
+    greatest = np.zeros(_shards(dst, dim), np.int64)
+    np.minimum.at(least, of_node, own)
+    np.maximum.at(greatest, of_node, own)
+    low, high = source.low[j][coordinate], source.high[j][coordinate]
+    return np.clip(least[shard], low, high), np.clip(greatest[shard], low, high)
+
+
+def dim_pieces(
+    dst: Layout, dim: int, span: tuple[int, int], source: SourceView, move: np.ndarray, base
+) -> DimPieces:
+    """Cut every shard's interval of one destination dimension into strided pieces of equal holders."""
+    shards = _shards(dst, dim)
+    origin = np.arange(shards) * dst.dims[dim].step + dst.dims[dim].offset
+    low = np.clip(origin, *span)
+    high = np.clip(origin + dst.dims[dim].extent, low, max(span[1], 0))
+    high = np.clip(high, low, span[1])
+    shard, place = spread(high - low)
+    place = place + low[shard]
+    change = move[:, place - span[0]]
+    src = np.array(source.layout.strides, np.int64) @ change
+    local = (place - origin[shard]) * dst.strides[dim]
+    bounds = {}
+    for j, source_dim in enumerate(source.sharded):
+        if move[source_dim].any():
+            coordinate = base[source_dim] + change[source_dim]
+            bounds[j] = _bounds(dst, dim, source, j, coordinate, shard)
+    key = combined(shard, *(column for pair in bounds.values() for column in pair))
+    order = np.argsort(key, kind="stable")
+    first, count, src_stride, dst_stride = strided(key[order], src[order], local[order])
+    final = order[first + count - 1]
+    first = order[first]
+    order = np.argsort(shard[first], kind="stable")
+    first, final, count = first[order], final[order], count[order]
+    last_dim = dim == len(dst.shape) - 1
+    ends = (place[final] == dst.shape[dim] - 1) & last_dim
+    ends &= base[-1] + change[-1][final] == source.layout.shape[-1] - 1
+    ends &= (src_stride[order] == dst.item) | (count == 1)
+    size = np.bincount(shard[first], minlength=shards)
+    return DimPieces(
+        np.cumsum(size) - size,
+        size,
+        count,
+        src[first],
+        src_stride[order],
+        local[first],
+        dst_stride[order],
+        np.where(ends, tail_bytes(dst, source.layout), 0),
+        {j: (a[first], b[first]) for j, (a, b) in bounds.items()},
+    )
+
+
+@dataclass
+class Nest:
+    """Strided levels of many segments at once, innermost first; columns are [segments, levels]."""
+
+    bytes: np.ndarray
+    depth: np.ndarray
+    count: np.ndarray
+    src: np.ndarray
+    dst: np.ndarray
+
+    @staticmethod
+    def of(rows: int, item: int, levels: int) -> Nest:
+        zero = np.zeros((rows, levels), np.int64)
+        filled = np.full(rows, item, np.int64)
+        return Nest(filled, np.zeros(rows, np.int64), zero + 1, zero.copy(), zero.copy())
+
+    def wrap(self, count: np.ndarray, src: np.ndarray, dst: np.ndarray) -> None:
+        """Put a level around: lengthen the run or the outermost level where it continues it."""
+        many = count > 1
+        run = many & (self.depth == 0) & (src == self.bytes) & (dst == self.bytes)
+        row = np.arange(len(count))
+        top = np.maximum(self.depth - 1, 0)
+        span = self.count[row, top]
+        goes_on = (src == self.src[row, top] * span) & (dst == self.dst[row, top] * span)
+        longer = many & (self.depth > 0) & goes_on
+        self.bytes[run] *= count[run]
+        self.count[row[longer], top[longer]] *= count[longer]
+        new = np.flatnonzero(many & ~run & ~longer)
+        at = self.depth[new]
+        self.count[new, at], self.src[new, at], self.dst[new, at] = count[new], src[new], dst[new]
+        self.depth[new] += 1
+
+
+def cell_segments(
+    dst: Layout, box: Box, source: SourceView, part: np.ndarray, operand: int
+) -> np.ndarray | None:
+    """Segments of one box that takes from one source."""
+    moves = dim_coordinates(part, source.layout.shape)
+    if moves is None:
+        return None
+    for source_dim in source.sharded:
+        if sum(bool(move[source_dim].any()) for move in moves) > 1:
+            return None
+    base = np.array(np.unravel_index(int(part.reshape(-1)[0]), source.layout.shape), np.int64)
+    dims = [dim_pieces(dst, d, box[d], source, move, base) for d, move in enumerate(moves)]
+    indices = [dst.index(dim) for dim in dst.dims]
+    per_node = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
+    reader, number = spread(np.asarray(per_node, np.int64))
+    low = [np.full(len(reader), bound[base[d]]) for bound, d in zip(source.low, source.sharded)]
+    high = [np.full(len(reader), bound[base[d]]) for bound, d in zip(source.high, source.sharded)]
+    src = np.full(len(reader), base @ np.array(source.layout.strides, np.int64))
+    place = np.zeros(len(reader), np.int64)
+    nest = Nest.of(len(reader), dst.item, len(dims))
+    for dim in range(len(dims) - 1, -1, -1):
+        piece, index = dims[dim], indices[dim][reader]
+        chosen = piece.begin[index] + number % piece.size[index]
+        number = number // piece.size[index]
+        src += piece.src[chosen]
+        place += piece.dst[chosen]
+        nest.wrap(piece.count[chosen], piece.src_stride[chosen], piece.dst_stride[chosen])
+        nest.bytes += piece.tail[chosen]
+        for j, (first, last) in piece.bounds.items():
+            low[j], high[j] = first[chosen], last[chosen]
+    giver = source.nodes(reader, low, high)
+    return _rows(nest, reader, giver, src - source.shift[giver], place, operand)
+
+
+def _rows(nest: Nest, reader, giver, src, place, operand: int) -> np.ndarray:
+    """Nests as segments; levels beyond two are listed."""
+    levels = nest.count.shape[1]
+    owner, number = spread(nest.count[:, 2:].prod(1))
+    rows = np.zeros(len(owner), SEGMENT_DTYPE)
+    rows["dst_node"], rows["src_node"], rows["operand"] = reader[owner], giver[owner], operand
+    rows["src"], rows["dst"], rows["bytes"] = src[owner], place[owner], nest.bytes[owner]
+    for level in range(2, levels):
+        count = nest.count[owner, level]
+        rows["src"] += number % count * nest.src[owner, level]
+        rows["dst"] += number % count * nest.dst[owner, level]
+        number = number // count
+    for level, name in enumerate("01"):
+        rows[f"count{name}"] = nest.count[owner, level] if level < levels else 1
+        if level < levels:
+            rows[f"src_stride{name}"] = nest.src[owner, level]
+            rows[f"dst_stride{name}"] = nest.dst[owner, level]
+    return rows
+
+
+def separable_segments(
+    dst: Layout, sources: tuple[SourceView, ...], index: np.ndarray
+) -> np.ndarray | None:
+    """Segments for `index` (see passes/solve/exchange.py), or None where it is no sum of one function a dimension."""
+    bases = np.cumsum([0, *(prod(source.layout.shape) for source in sources)])
+    boxes = cells(index, bases)
+    if boxes is None:
+        return None
+    parts = [np.zeros(0, SEGMENT_DTYPE)]
+    for box, operand in boxes:
+        part = index[tuple(slice(a, b) for a, b in box)] - bases[operand]
+        rows = cell_segments(dst, box, sources[operand], part, operand)
+        if rows is None:
+            return None
+        parts.append(rows)
+    return np.concatenate(parts)

@@ -1,0 +1,155 @@
+"""Transfer segments: bytes copied from one node's buffer to another's, in up to two strided levels.
+
+Takes runs (source byte, destination byte, length) and folds them into few segments; applies segments
+to byte buffers, as the list parsers do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SEGMENT_DTYPE = np.dtype(
+    [
+        ("dst_node", "<i4"),
+        ("src_node", "<i4"),
+        ("operand", "<u2"),
+        ("src", "<i8"),
+        ("dst", "<i8"),
+        ("bytes", "<u4"),
+        ("count0", "<u4"),
+        ("src_stride0", "<i8"),
+        ("dst_stride0", "<i8"),
+        ("count1", "<u4"),
+        ("src_stride1", "<i8"),
+        ("dst_stride1", "<i8"),
+    ]
+)
+"""count1 x count0 runs of `bytes`; `src` and `dst` are relative to the buffers."""
+
+COPY_BLOCK = 1 << 22  # bytes of index arrays built at a time when segments are applied
+
+
+def spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For counts c: (i repeated c[i] times, 0..c[i]-1 within each)."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _diff_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Stretches of equal steps between neighbours: first step, length, whether a key changes there."""
+    blocked = key[1:] != key[:-1]
+    src_step, dst_step = np.diff(src), np.diff(dst)
+    opens = np.ones(len(blocked), bool)
+    opens[1:] = (
+        blocked[1:]
+        | blocked[:-1]
+        | (src_step[1:] != src_step[:-1])
+        | (dst_step[1:] != dst_step[:-1])
+    )
+    first = np.flatnonzero(opens)
+    return first, np.diff(np.append(first, len(blocked))), blocked[first]
+
+
+def strided(
+    key: np.ndarray, src: np.ndarray, dst: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Fold neighbours of one key at equal steps: (first element, count, src step, dst step), in order.
+
+    Greedy from the left. A stretch of one step is used unless the stretch before it took its first
+    element, so single steps alternate; that is what the parity below computes without a loop.
+    """
+    if len(key) < 2:
+        zero = np.zeros(len(key), np.int64)
+        return np.arange(len(key)), zero + 1, zero, zero
+    first, length, blocked = _diff_runs(key, src, dst)
+    number = np.arange(len(first))
+    long = (length >= 2) & ~blocked
+    anchor = np.maximum.accumulate(np.where(long, number, np.where(blocked, number + 1, 0)))
+    used = long | (~blocked & ((number - anchor) % 2 == 0))
+    taken = np.zeros(len(used), bool)
+    taken[1:] = used[:-1]
+    start = (first + taken)[used]
+    count = (length + 1 - taken)[used]
+    covered = np.zeros(len(key) + 1, np.int64)
+    np.add.at(covered, start, 1)
+    np.add.at(covered, start + count, -1)
+    single = np.flatnonzero(np.cumsum(covered[:-1]) == 0)
+    start, count = np.append(start, single), np.append(count, np.ones(len(single), np.int64))
+    order = np.argsort(start)
+    start, count = start[order], count[order]
+    following = np.minimum(start + 1, len(key) - 1)
+    many = count > 1
+    return (
+        start,
+        count,
+        np.where(many, src[following] - src[start], 0),
+        np.where(many, dst[following] - dst[start], 0),
+    )
+
+
+def combined(*columns: np.ndarray) -> np.ndarray:
+    """One integer key for several columns: equal exactly where all of them are."""
+    key = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        values, inverse = np.unique(column, return_inverse=True)
+        key = np.unique(key * len(values) + inverse.reshape(-1), return_inverse=True)[1].reshape(-1)
+    return key
+
+
+def fold_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Runs in destination order into segments: joined where contiguous, then two strided levels.
+
+    Returns SEGMENT_DTYPE rows whose `dst_node` is the number of one of the runs folded into the row.
+    """
+    order = np.argsort(key, kind="stable")
+    key, src, dst, size = key[order], src[order], dst[order], size[order]
+    opens = np.ones(len(key), bool)
+    joined = (src[1:] == src[:-1] + size[:-1]) & (dst[1:] == dst[:-1] + size[:-1])
+    opens[1:] = ~(joined & (key[1:] == key[:-1]))
+    begin = np.flatnonzero(opens)
+    size = np.add.reduceat(size, begin) if len(begin) else size
+    order, key, src, dst = order[begin], key[begin], src[begin], dst[begin]
+
+    shape = combined(key, size)
+    by_shape = np.argsort(shape, kind="stable")
+    first, count0, src0, dst0 = strided(shape[by_shape], src[by_shape], dst[by_shape])
+    first = by_shape[first]
+    shape = combined(shape[first], count0, src0, dst0)
+    by_shape = np.argsort(shape, kind="stable")
+    outer, count1, src1, dst1 = strided(shape[by_shape], src[first][by_shape], dst[first][by_shape])
+    outer = by_shape[outer]
+    first, count0, src0, dst0 = first[outer], count0[outer], src0[outer], dst0[outer]
+    rows = np.zeros(len(first), SEGMENT_DTYPE)
+    rows["dst_node"], rows["src"], rows["dst"] = order[first], src[first], dst[first]
+    rows["bytes"], rows["count0"], rows["count1"] = size[first], count0, count1
+    rows["src_stride0"], rows["dst_stride0"] = src0, dst0
+    rows["src_stride1"], rows["dst_stride1"] = src1, dst1
+    return rows
+
+
+def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
+    """By source; each source starts with the destination after itself, so that no two go in lock-step."""
+    turn = (segments["dst_node"].astype(np.int64) - segments["src_node"]) % max(nodes, 1)
+    return segments[np.lexsort((segments["dst"], segments["operand"], turn, segments["src_node"]))]
+
+
+def moved_bytes(segments: np.ndarray) -> np.ndarray:
+    """Bytes each segment moves."""
+    return segments["bytes"].astype(np.int64) * segments["count0"] * segments["count1"]
+
+
+def apply_segments(
+    segments: np.ndarray, sources: tuple[np.ndarray, ...], destination: np.ndarray
+) -> None:
+    """Copy: `sources` and `destination` are uint8 [nodes, buffer bytes]."""
+    owner, number = spread(segments["count0"].astype(np.int64) * segments["count1"])
+    part = segments[owner]
+    inner, outer = number % part["count0"], number // part["count0"]
+    src = part["src"] + inner * part["src_stride0"] + outer * part["src_stride1"]
+    dst = part["dst"] + inner * part["dst_stride0"] + outer * part["dst_stride1"]
+    for operand, size in {(int(s["operand"]), int(s["bytes"])) for s in segments}:
+        rows = np.flatnonzero((part["operand"] == operand) & (part["bytes"] == size))
+        lane = np.arange(size)
+        for chunk in np.array_split(rows, max(1, len(rows) * size * 8 // COPY_BLOCK)):
+            read = sources[operand][part["src_node"][chunk, None], src[chunk, None] + lane]
+            destination[part["dst_node"][chunk, None], dst[chunk, None] + lane] = read
