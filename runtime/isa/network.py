@@ -1,0 +1,45 @@
+"""Network rows: each hands one of the node's transfer lists to the list parser and goes on at once.
+
+A list is the program's data (see program.py): runs of bytes with two strides, the peer, and the
+semaphores to raise when an entry is done. Routing, pace and timing are the mesh's.
+"""
+
+from __future__ import annotations
+
+from dojocc.runtime.isa.instr import Effect, instruction
+
+LIST = {
+    "unit": "network",
+    "issue": 1,
+    "latency": 4,
+    "origin": "assumed: start of the list parser (the parser itself is published, its format is not)",
+    "group": "network",
+}
+FORM = "#n:u16@imm"
+
+
+@instruction(0xC0, FORM, **LIST)
+def push(n):
+    """Start transfer list n, which writes segments of this node's SRAM into peers' SRAM.
+
+    As an entry ends, its far semaphore rises by 1 at the peer and its home semaphore by 1 here.
+    """
+    return Effect("list", ("push", n))
+
+
+@instruction(0xC1, FORM, **LIST)
+def pull(n):
+    """Start transfer list n, which reads segments of peers' SRAM into this node's SRAM."""
+    return Effect("list", ("pull", n))
+
+
+@instruction(0xC2, FORM, **LIST)
+def dld(n):
+    """Start transfer list n, which loads segments of DRAM through an interface processor into SRAM."""
+    return Effect("list", ("dram load", n))
+
+
+@instruction(0xC3, FORM, **LIST)
+def dst(n):
+    """Start transfer list n, which stores segments of SRAM through an interface processor to DRAM."""
+    return Effect("list", ("dram store", n))
