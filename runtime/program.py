@@ -1,0 +1,281 @@
+"""Program: the streams, tables, images and ports that a machine runs, and the .dojo file of it.
+
+All parts are frozen data that check themselves against the target; `save` and `load` go through
+`runtime/container.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dojocc.runtime.container import pack, unpack
+from dojocc.runtime.errors import DojoError, InputError, ProgramFileError
+from dojocc.runtime.files import write_atomically
+from dojocc.runtime.formats import FORMATS, decode
+from dojocc.runtime.layout import DimShard, Layout
+from dojocc.runtime.program_checks import (
+    NO_SEMAPHORE,
+    check_class,
+    check_classes,
+    check_lists,
+    check_placed,
+    check_plain,
+    check_tensors,
+)
+from dojocc.runtime.target import Target
+from dojocc.runtime.targets import from_dict, to_dict
+
+__all__ = ["NO_SEMAPHORE", "LIST_DTYPE", "Program", "ProgramClass", "load", "save"]
+
+PUSH, PULL, DRAM_LOAD, DRAM_STORE = range(4)
+
+# One row a transfer-list entry: count1 x count0 runs of `bytes`, then one post to each semaphore.
+LIST_DTYPE = np.dtype(
+    [
+        ("list", "<u4"),
+        ("cls", "<u2"),
+        ("node", "<u4"),
+        ("kind", "u1"),
+        ("peer_cls", "<u2"),
+        ("peer", "<u4"),
+        ("src", "<u8"),
+        ("dst", "<u8"),
+        ("bytes", "<u4"),
+        ("count0", "<u4"),
+        ("src_stride0", "<i8"),
+        ("dst_stride0", "<i8"),
+        ("count1", "<u4"),
+        ("src_stride1", "<i8"),
+        ("dst_stride1", "<i8"),
+        ("far_sem", "u1"),
+        ("home_sem", "u1"),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramClass:
+    """Nodes that share streams: `code` holds kernels and streams, `entries` the streams' starts.
+
+    `debug` gives each word an index into the program's marks, or -1; `kernels` are (name, start,
+    end) in words.
+    """
+
+    name: str
+    nodes: np.ndarray
+    grid: tuple[int, int]
+    code: np.ndarray
+    entries: tuple[int, int, int, int]
+    debug: np.ndarray
+    kernels: tuple[tuple[str, int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_class(self)
+
+
+@dataclass(frozen=True)
+class Image:
+    """SRAM content at the start: a tensor, distributed over a class by its layout."""
+
+    name: str
+    cls: str
+    address: int
+    layout: Layout
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the model: its name and type, and where its elements live."""
+
+    name: str
+    cls: str
+    address: int
+    layout: Layout
+    dtype: str
+    shape: tuple[int, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a `mark` instruction and the debug map refer to: an op and the model's node."""
+
+    op: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class DramImage:
+    """Content of a DIP's memory at the start."""
+
+    name: str
+    dip: int
+    address: int
+    tensor: str
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Everything a machine needs to run, and nothing of the compiler."""
+
+    target: Target
+    classes: tuple[ProgramClass, ...]
+    images: tuple[Image, ...] = ()
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    lists: np.ndarray = field(default_factory=lambda: np.zeros(0, LIST_DTYPE))
+    marks: tuple[Mark, ...] = ()
+    build: dict[str, Any] = field(default_factory=dict)
+    dram: tuple[DramImage, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_classes(self.target, self.classes, len(self.marks))
+        check_tensors(self.tensors)
+        check_placed(self)
+        if self.lists.dtype != LIST_DTYPE or self.lists.ndim != 1:
+            raise InputError("a program's lists must be one row of LIST_DTYPE an entry")
+        check_lists(self.target, self.classes, self.lists)
+        check_plain(self.build)
+
+    def cls(self, name: str) -> ProgramClass:
+        """The class of that name."""
+        return next(item for item in self.classes if item.name == name)
+
+    def content(self, image: Image) -> np.ndarray:
+        """Values (float32, int32) of an image's tensor, which may be kept as storage codes."""
+        tensor, fmt = self.tensors[image.tensor], FORMATS[image.layout.fmt]
+        return decode(tensor, fmt) if tensor.dtype == fmt.dtype else tensor
+
+    def save(self, path: str | Path) -> None:
+        save(self, path)
+
+
+def save(program: Program, path: str | Path) -> None:
+    """Write the program file, whole or not at all."""
+    write_atomically(path, to_bytes(program))
+
+
+def load(path: str | Path) -> Program:
+    """Read a program file; a file that is not a sound program raises ProgramFileError."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}", where=error.strerror or str(error), help="check the path"
+        ) from error
+    return from_bytes(data, str(path))
+
+
+def to_bytes(program: Program) -> bytes:
+    """The program file's bytes: the same for the same program."""
+    tensors = {f"tensor/{name}": array for name, array in program.tensors.items()}
+    for number, item in enumerate(program.classes):
+        tensors[f"class/{number}/nodes"] = item.nodes
+        tensors[f"class/{number}/code"] = item.code
+        tensors[f"class/{number}/debug"] = item.debug
+    raw = np.ascontiguousarray(program.lists).view(np.uint8)
+    tensors["lists"] = raw.reshape(len(program.lists), LIST_DTYPE.itemsize)
+    manifest = {
+        "target": to_dict(program.target),
+        "classes": [
+            [c.name, list(c.grid), list(c.entries), [list(kernel) for kernel in c.kernels]]
+            for c in program.classes
+        ],
+        "images": [[i.name, i.cls, i.address, _tree(i.layout), i.tensor] for i in program.images],
+        "inputs": [_port_tree(port) for port in program.inputs],
+        "outputs": [_port_tree(port) for port in program.outputs],
+        "marks": [[mark.op, mark.source] for mark in program.marks],
+        "dram": [[d.name, d.dip, d.address, d.tensor] for d in program.dram],
+        "build": _ordered(program.build),
+    }
+    return pack(manifest, tensors)
+
+
+def from_bytes(data: bytes, source: str = "program file") -> Program:
+    """The program in a program file's bytes."""
+    manifest, tensors = unpack(data, source)
+    try:
+        return _program(manifest, tensors)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, DojoError) as error:
+        what = error.what if isinstance(error, DojoError) else repr(error)
+        raise ProgramFileError(
+            f"{source} does not describe a valid program",
+            where=what,
+            numbers=error.numbers if isinstance(error, DojoError) else None,
+            help="compile or assemble the program again",
+        ) from error
+
+
+def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Program:
+    classes = tuple(
+        ProgramClass(
+            name=name,
+            nodes=tensors[f"class/{number}/nodes"],
+            grid=tuple(grid),
+            code=tensors[f"class/{number}/code"],
+            entries=tuple(entries),
+            debug=tensors[f"class/{number}/debug"],
+            kernels=tuple((kernel, start, end) for kernel, start, end in kernels),
+        )
+        for number, (name, grid, entries, kernels) in enumerate(manifest["classes"])
+    )
+    raw = tensors["lists"]
+    if raw.dtype != np.uint8 or raw.ndim != 2 or raw.shape[1] != LIST_DTYPE.itemsize:
+        raise ValueError(f"lists of shape {raw.shape}")
+    return Program(
+        target=from_dict(manifest["target"]),
+        classes=classes,
+        images=tuple(
+            Image(name, cls, address, _layout(tree), tensor)
+            for name, cls, address, tree, tensor in manifest["images"]
+        ),
+        inputs=tuple(_port(row) for row in manifest["inputs"]),
+        outputs=tuple(_port(row) for row in manifest["outputs"]),
+        tensors={
+            name.removeprefix("tensor/"): array
+            for name, array in tensors.items()
+            if name.startswith("tensor/")
+        },
+        lists=raw.reshape(-1).view(LIST_DTYPE),
+        marks=tuple(Mark(op, source) for op, source in manifest["marks"]),
+        build=manifest["build"],
+        dram=tuple(DramImage(*row) for row in manifest["dram"]),
+    )
+
+
+def _tree(layout: Layout) -> list[Any]:
+    dims = [[list(d.axes), d.step, d.offset, d.extent, d.physical] for d in layout.dims]
+    return [list(layout.shape), dims, layout.fmt, list(layout.grid)]
+
+
+def _layout(tree: list[Any]) -> Layout:
+    shape, dims, fmt, (rows, cols) = tree
+    shards = []
+    for axes, *numbers in dims:
+        if not all(type(number) is int and abs(number) < 2**62 for number in numbers):
+            raise ValueError(f"layout with dimension {numbers}")
+        shards.append(DimShard(tuple(axes), *numbers))
+    return Layout(tuple(shape), tuple(shards), fmt, (rows, cols))
+
+
+def _port_tree(port: Port) -> list[Any]:
+    layout = _tree(port.layout)
+    return [port.name, port.cls, port.address, layout, port.dtype, list(port.shape), port.source]
+
+
+def _port(row: list[Any]) -> Port:
+    name, cls, address, tree, dtype, shape, source = row
+    return Port(name, cls, address, _layout(tree), dtype, tuple(shape), source)
+
+
+def _ordered(value: Any) -> Any:
+    """Plain data with every table in the order of its keys, so that bytes do not depend on it."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list | tuple) else value
