@@ -35,11 +35,11 @@ from dojocc.dialects.tile_types import KernelOp, whole
 
 SEGMENT_DTYPE = np.dtype(
     [
-        ("node", "<u4"),
-        ("source", "<u2"),
-        ("peer", "<u4"),
-        ("src", "<u8"),
-        ("dst", "<u8"),
+        ("dst_node", "<i4"),
+        ("src_node", "<i4"),
+        ("operand", "<u2"),
+        ("src", "<i8"),
+        ("dst", "<i8"),
         ("bytes", "<u4"),
         ("count0", "<u4"),
         ("src_stride0", "<i8"),
@@ -49,8 +49,8 @@ SEGMENT_DTYPE = np.dtype(
         ("dst_stride1", "<i8"),
     ]
 )
-"""One row an entry of an exchange: node `node` pushes, from its buffer of operand `source`, count1 x count0
-runs of `bytes` to the destination buffer of node `peer`. Addresses are relative to the buffers."""
+"""One row of an exchange's table: `src_node` pushes, from its buffer of operand `operand`, count1 x count0
+runs of `bytes` to the destination buffer of `dst_node`. `src` and `dst` are relative to the buffers."""
 
 _OPTIONS = (ParsePropInAttrDict(),)
 
