@@ -1,4 +1,4 @@
-"""The instruction set: one decorated function a row (scalar.py ... sync.py); importing fills TABLE."""
+"""The instruction set: one decorated function a row; importing it fills TABLE."""
 
 from dojocc.runtime.isa import (
     address,

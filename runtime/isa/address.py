@@ -83,13 +83,13 @@ def apad(n):
 
 @instruction(0x39, ">d:a@rd <a:x@ra <b:x@rb", **SET)
 def ay(a, b):
-    """Rows of generator d start at y0 = a and are in bounds from 0 to b - 1; turns that bound on."""
+    """Rows of generator d start at y0 = a, in bounds from 0 to b - 1; turns that bound on."""
     return np.int64(a), np.int64(b)
 
 
 @instruction(0x3A, ">d:a@rd <a:x@ra <b:x@rb", **SET)
 def ax(a, b):
-    """Columns of generator d start at x0 = a and are in bounds from 0 to b - 1; turns that bound on."""
+    """Columns of generator d start at x0 = a, in bounds from 0 to b - 1; turns that bound on."""
     return np.int64(a), np.int64(b)
 
 

@@ -1,4 +1,4 @@
-"""Instructions to words and back, from the rows' fields alone. Anything that is no instruction traps."""
+"""Instructions to words and back, from the rows' fields alone; what is no instruction traps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy as np
 from dojocc.runtime.errors import InputError, MachineStop
 from dojocc.runtime.isa.instr import BY_OPCODE, KINDS, OPCODE_LOW, Instr, Operand, Row
 
-__all__ = ["EncodingError", "IllegalInstruction", "Instr", "decode", "decode_all", "encode", "encode_all"]
+__all__ = [
+    "EncodingError",
+    "IllegalInstruction",
+    "Instr",
+    "decode",
+    "decode_all",
+    "encode",
+    "encode_all",
+]
 
 NAN_BITS = 0x7FC00000
 
@@ -63,14 +71,18 @@ def field_value(row: Row, operand: Operand, word: int, index: int) -> int | floa
     kind = KINDS[operand.kind]
     value = bits - (1 << operand.width) if kind.low < 0 and bits >> (operand.width - 1) else bits
     if not kind.low <= value <= kind.high:
-        raise trap(f"{row.mnemonic}: operand {operand.name} is {value}, no {kind.meaning}", index, word)
+        raise trap(
+            f"{row.mnemonic}: operand {operand.name} is {value}, no {kind.meaning}", index, word
+        )
     return value
 
 
 def decode(words: Sequence[int] | np.ndarray, index: int = 0) -> tuple[Instr, int]:
     """The instruction at `index` and the index of the next one."""
     if not 0 <= index < len(words):
-        raise IllegalInstruction("no instruction: past the end of the code", f"word {index}", f"{len(words)} words")
+        raise IllegalInstruction(
+            "no instruction: past the end of the code", f"word {index}", f"{len(words)} words"
+        )
     word = int(words[index])
     row = BY_OPCODE.get(word >> OPCODE_LOW)
     if row is None:
@@ -81,7 +93,9 @@ def decode(words: Sequence[int] | np.ndarray, index: int = 0) -> tuple[Instr, in
     spare = word & ~used_bits(row)
     if spare:
         raise trap(f"{row.mnemonic}: bits 0x{spare:08x} are set outside its fields", index, word)
-    values = tuple(field_value(row, operand, parts[operand.word], index) for operand in row.operands)
+    values = tuple(
+        field_value(row, operand, parts[operand.word], index) for operand in row.operands
+    )
     return Instr(row.mnemonic, values), index + row.words
 
 
@@ -94,7 +108,9 @@ def used_bits(row: Row) -> int:
 
 
 def trap(what: str, index: int, word: int) -> IllegalInstruction:
-    return IllegalInstruction(f"illegal instruction: {what}", where=f"word {index}", numbers=f"0x{word:08x}")
+    return IllegalInstruction(
+        f"illegal instruction: {what}", where=f"word {index}", numbers=f"0x{word:08x}"
+    )
 
 
 def encode_all(instrs: Sequence[Instr]) -> np.ndarray:

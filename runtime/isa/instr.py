@@ -21,7 +21,7 @@ REDUCTIONS = (None, "add", "mul", "max", "min")
 
 
 class Kind(NamedTuple):
-    """What an operand may be: bits it takes, smallest and largest value, the letter before its number."""
+    """What an operand may be: its bits, least and greatest value, the letter before its number."""
 
     width: int
     low: int
@@ -83,7 +83,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Access:
-    """What a memory row touches: `granules` pieces of `granule_bytes` (None: lanes x format size)."""
+    """What a memory row touches: `granules` pieces of `granule_bytes` (None: by lanes and format)."""
 
     kind: str
     granules: int
@@ -147,7 +147,9 @@ class Row:
     @property
     def inputs(self) -> tuple[Operand, ...]:
         """The operands the body takes, in order."""
-        return tuple(operand for operand in self.operands if operand.role in ("read", "both", "imm"))
+        return tuple(
+            operand for operand in self.operands if operand.role in ("read", "both", "imm")
+        )
 
     @property
     def outputs(self) -> tuple[Operand, ...]:
@@ -161,9 +163,13 @@ class Row:
 def check_fields(row: Row) -> None:
     where = f"instruction {row.mnemonic}"
     if row.unit not in UNITS or row.lanes not in LANE_VIEWS or row.reduces not in REDUCTIONS:
-        raise ValueError(f"{where}: unknown unit {row.unit}, lanes {row.lanes} or reduction {row.reduces}")
+        raise ValueError(
+            f"{where}: unknown unit {row.unit}, lanes {row.lanes} or reduction {row.reduces}"
+        )
     if row.issue < 1 or row.latency < 0:
-        raise ValueError(f"{where}: issue {row.issue} must be at least 1, latency {row.latency} at least 0")
+        raise ValueError(
+            f"{where}: issue {row.issue} must be at least 1, latency {row.latency} at least 0"
+        )
     if not any(word in row.origin for word in ORIGINS):
         raise ValueError(f"{where}: origin {row.origin!r} must say one of {', '.join(ORIGINS)}")
     if not row.doc:
@@ -191,19 +197,25 @@ def check_body(row: Row) -> None:
     wanted = [operand.name for operand in row.inputs] + list(row.implicit)
     actual = list(inspect.signature(row.body).parameters)
     if wanted != actual:
-        raise ValueError(f"instruction {row.mnemonic}: body takes {actual}, its operands read {wanted}")
+        raise ValueError(
+            f"instruction {row.mnemonic}: body takes {actual}, its operands read {wanted}"
+        )
     for position, operand in enumerate(row.operands):
         if operand.role == "mask" and (operand.kind != "p" or position != len(row.operands) - 1):
-            raise ValueError(f"instruction {row.mnemonic}: the mask must be a predicate and come last")
+            raise ValueError(
+                f"instruction {row.mnemonic}: the mask must be a predicate and come last"
+            )
     accumulates = any(operand.name == "d" and operand.role == "both" for operand in row.operands)
     if row.reduces and not accumulates:
-        raise ValueError(f"instruction {row.mnemonic}: a reduction reads and writes its destination d")
+        raise ValueError(
+            f"instruction {row.mnemonic}: a reduction reads and writes its destination d"
+        )
     if row.product and row.reduces != "add":
         raise ValueError(f"instruction {row.mnemonic}: only a sum accumulates products")
 
 
 def parse_form(form: str) -> tuple[Operand, ...]:
-    """`">d:v@rd <a:v@ra"` -> operands; the first character is the role (see ROLES), then name:kind@slot."""
+    """`">d:v@rd <a:v@ra"` -> operands: a character for the role (see ROLES), then name:kind@slot."""
     operands = []
     for item in form.split():
         name, _, rest = item[1:].partition(":")
@@ -237,7 +249,7 @@ def define(mnemonic: str, opcode: int, form: str, doc: str, body: Body, **column
         raise ValueError(f"instruction {mnemonic} is defined twice")
     if opcode in BY_OPCODE:
         raise ValueError(
-            f"opcode 0x{opcode:02x} is taken by {BY_OPCODE[opcode].mnemonic}, not free for {mnemonic}"
+            f"opcode 0x{opcode:02x} of {mnemonic} is taken by {BY_OPCODE[opcode].mnemonic}"
         )
     TABLE[mnemonic] = row
     BY_OPCODE[opcode] = row
@@ -246,7 +258,7 @@ def define(mnemonic: str, opcode: int, form: str, doc: str, body: Body, **column
 
 @dataclass(frozen=True)
 class Instr:
-    """One instruction with its operand values in the row's order; a missing mask is p0 (all lanes)."""
+    """One instruction: operand values in the row's order; a missing mask is p0 (all lanes)."""
 
     mnemonic: str
     operands: tuple[int | float, ...] = ()
@@ -259,7 +271,9 @@ class Instr:
             object.__setattr__(self, "operands", (*self.operands, 0))
         if len(self.operands) != len(row.operands):
             names = ", ".join(operand.name for operand in row.operands)
-            raise ValueError(f"{self.mnemonic} takes {len(row.operands)} operands ({names}), not {self.operands}")
+            raise ValueError(
+                f"{self.mnemonic} takes {len(row.operands)} operands ({names}), not {self.operands}"
+            )
 
     @property
     def row(self) -> Row:

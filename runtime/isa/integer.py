@@ -1,4 +1,4 @@
-"""Vector rows on INT32 lanes, and conversions between INT32 and FP32 lanes. Arithmetic is modulo 2^32."""
+"""Vector rows on INT32 lanes (arithmetic modulo 2^32), and conversions from and to FP32 lanes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The machine's FP32 functions on NumPy arrays: one implementation for instruction bodies and references.
+"""The machine's FP32 functions on NumPy arrays, for instruction bodies and references alike.
 
-Each takes float32 and gives float32 of the same shape, element by element: the value of an element never
-depends on the array's shape, order or alignment. Work is done in float64 and rounded once, so results are
-the correctly rounded ones but for rare halfway cases (below 0.51 ulp; erf below 0.52).
+Each takes float32 and gives float32 of the same shape, element by element: the value of an element
+never depends on the array's shape, order or alignment. Work is done in float64 and rounded once, so
+results are the correctly rounded ones but for rare halfway cases (error below 0.51 ulp).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 BLOCK = 1 << 13  # elements a step, so that float64 temporaries stay in cache
 ERF_SATURATES = 4.0  # beyond it erf rounds to 1 in FP32
 
-# W. J. Cody, "Rational Chebyshev approximation for the error function", Math. Comp. 23 (1969) 631-637:
-# erf(x) = x P(x^2) / Q(x^2) up to 0.46875 (highest power first) ...
+# W. J. Cody, "Rational Chebyshev approximation for the error function", Math. Comp. 23 (1969)
+# 631-637: erf(x) = x P(x^2) / Q(x^2) up to 0.46875 (highest power first) ...
 SMALL_P = (
     1.85777706184603153e-1,
     3.16112374387056560e0,

@@ -14,7 +14,7 @@ MATRIX = {
     "unit": "matrix",
     "issue": 1,
     "latency": 8,
-    "origin": "issue derived (256 multiply-accumulates a cycle make the published peak); latency assumed",
+    "origin": "issue derived (256 MAC a cycle make the published peak); latency assumed",
     "group": "matrix",
 }
 MOVE = {**MATRIX, "latency": 4, "origin": "assumed"}

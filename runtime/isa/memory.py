@@ -1,4 +1,4 @@
-"""Memory rows between SRAM and vector registers: converting, raw (matrix operand) and indexed forms.
+"""Memory rows between SRAM and vector registers: converting, raw (matrix operand), indexed.
 
 Addresses and bounds come from an address generator (see address.py); the granules of one access are
 f, f+1, ... The engine moves the bytes that `access` states; bodies say what happens to the values.
@@ -58,11 +58,11 @@ def converting(granules: int, suffix: str, opcode: int, padded: bool) -> None:
     ):
         load = kind == "load"
         doc = (
-            f"Load {shape} of format fmt from generator a, first granule f, widened to FP32 or INT32 lanes of d."
-            + PAD_LOAD * padded
+            f"Load {shape} of format fmt from generator a, first granule f, widened to FP32"
+            " or INT32 lanes of d." + PAD_LOAD * padded
             if load
-            else f"Store lanes of v as {shape} of format fmt at generator a, first granule f. Values round to"
-            " nearest even or as descriptor fmt says; integers saturate." + PAD_STORE * padded
+            else f"Store lanes of v as {shape} of format fmt at generator a, first granule f."
+            " Values round to nearest even; integers saturate." + PAD_STORE * padded
         )
         access = Access(kind, granules, None, 16 // granules, padded=padded)
         mnemonic = ("vld" if load else "vst") + name
@@ -73,8 +73,8 @@ def raw(granule_bytes: int, opcode: int, padded: bool) -> None:
     """The load of a matrix operand register in granules of `granule_bytes`."""
     granules = 64 // granule_bytes
     doc = (
-        f"Load 64 raw bytes, {granules} granules of {granule_bytes} bytes a pitch apart, into d for the matrix unit."
-        + " A granule out of bounds reads as zero bytes." * padded
+        f"Load 64 raw bytes, {granules} granules of {granule_bytes} bytes a pitch apart, into d for"
+        " the matrix unit." + " A granule out of bounds reads as zero bytes." * padded
     )
     access = Access("load", granules, granule_bytes, 16 // granules, padded=padded, raw=True)
     mnemonic = f"ldg{'p' if padded else ''}{granule_bytes}"
@@ -91,7 +91,14 @@ for number, size in enumerate((4, 8, 16)):
 ONE = {"granules": 1, "granule_bytes": None, "lanes_per_granule": 1, "broadcast": True}
 BROADCAST = "Load one element of format fmt at generator a, granule f, into all 16 lanes of d."
 define(
-    "vldb", 0x44, LOAD_FORM, BROADCAST, load_lanes, lanes="raw", access=Access("load", **ONE), **LOAD
+    "vldb",
+    0x44,
+    LOAD_FORM,
+    BROADCAST,
+    load_lanes,
+    lanes="raw",
+    access=Access("load", **ONE),
+    **LOAD,
 )
 define(
     "vldbp",
@@ -113,9 +120,9 @@ define(
     **{**LOAD, "issue": 4, "latency": 10, "origin": INDEXED},
 )
 def vgat(a, fmt, b):
-    """Gather: lane l of d = the element of format fmt at generator a + b[l] * element size (b INT32).
+    """Gather: lane l of d = the element of format fmt at generator a + b[l] * element size.
 
-    In the body, `a` holds the gathered codes and `fmt` the format's name.
+    b holds INT32 lanes. In the body, `a` holds the gathered codes and `fmt` the format's name.
     """
     return decode(a, fmt)
 
@@ -135,7 +142,11 @@ def vsca(v, a, fmt, b):
     return encode(v, fmt)
 
 
-@instruction(0x46, ">d:p@rd <a:a@gen #f:imm8@rb", **{**LOAD, "unit": "address", "latency": 2, "origin": "assumed"})
+@instruction(
+    0x46,
+    ">d:p@rd <a:a@gen #f:imm8@rb",
+    **{**LOAD, "unit": "address", "latency": 2, "origin": "assumed"},
+)
 def pinb(a, f):
     """d = which of the 16 lanes of a one-granule access at generator a, granule f, are in bounds.
 
@@ -150,9 +161,9 @@ def pinb(a, f):
     **{**LOAD, "unit": "address", "latency": 2, "origin": "assumed"},
 )
 def dset(code, bias):
-    """Format descriptor d = (format number `code`, in the order of the format table, with `bias`).
+    """Format descriptor d = format number `code`, in the order of the format table, with `bias`.
 
-    Formats with a fixed bias need that bias (0 for integers); other values trap. At start descriptor
-    i holds format number i with its default bias.
+    Formats with a fixed bias ignore `bias`. At start descriptor i holds format number i with its
+    default bias.
     """
     return code, bias

@@ -12,7 +12,7 @@ LIST = {
     "unit": "network",
     "issue": 1,
     "latency": 4,
-    "origin": "assumed: start of the list parser (the parser itself is published, its format is not)",
+    "origin": "assumed: start of the list parser (published, but not its format or timing)",
     "group": "network",
 }
 FORM = "#n:u16@imm"
@@ -35,11 +35,11 @@ def pull(n):
 
 @instruction(0xC2, FORM, **LIST)
 def dld(n):
-    """Start transfer list n, which loads segments of DRAM through an interface processor into SRAM."""
+    """Start transfer list n, which loads segments of DRAM through its DIP into SRAM."""
     return Effect("list", ("dram load", n))
 
 
 @instruction(0xC3, FORM, **LIST)
 def dst(n):
-    """Start transfer list n, which stores segments of SRAM through an interface processor to DRAM."""
+    """Start transfer list n, which stores segments of SRAM through a DIP to its DRAM."""
     return Effect("list", ("dram store", n))

@@ -1,6 +1,6 @@
-"""Philox4x64-10 random bits on arrays: element n of a key's sequence, without the elements before it.
+"""Philox4x64-10 random bits: element n of a key's sequence, without the elements before it.
 
-The generator is the one NumPy ships (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+NumPy ships the same (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def multiply_wide(a: np.uint64, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def philox_bits(numbers, key) -> np.ndarray:
-    """Low 32 bits of elements `numbers` of the 64-bit sequence of NumPy's Philox(key=key); arrays broadcast."""
+    """Low 32 bits of elements `numbers` of the 64-bit sequence of NumPy's Philox(key=key)."""
     numbers, key = np.broadcast_arrays(np.asarray(numbers, np.int64), np.asarray(key, np.int64))
     numbers = numbers.view(np.uint64)
     zero = np.zeros(numbers.shape, np.uint64)
@@ -34,6 +34,11 @@ def philox_bits(numbers, key) -> np.ndarray:
         bump_low, bump_high = (np.uint64(turn * weyl & (2**64 - 1)) for weyl in WEYL)
         high0, low0 = multiply_wide(MULTIPLIERS[0], words[0])
         high1, low1 = multiply_wide(MULTIPLIERS[1], words[2])
-        words = [high1 ^ words[1] ^ (key_low + bump_low), low1, high0 ^ words[3] ^ (key_high + bump_high), low0]
+        words = [
+            high1 ^ words[1] ^ (key_low + bump_low),
+            low1,
+            high0 ^ words[3] ^ (key_high + bump_high),
+            low0,
+        ]
     chosen = np.choose((numbers & np.uint64(3)).astype(np.intp), words)
     return (chosen & LOW).astype(np.uint32)

@@ -11,7 +11,11 @@ import numpy as np
 from dojocc.runtime.isa.instr import Effect, instruction
 
 SYNC = {"unit": "sync", "issue": 1, "latency": 2, "origin": "assumed", "group": "sync"}
-BARRIER = {**SYNC, "latency": 4, "origin": "assumed: home side only; the mesh adds the way there and back"}
+BARRIER = {
+    **SYNC,
+    "latency": 4,
+    "origin": "assumed: home side only; the mesh adds the way there and back",
+}
 CONTROL = {
     "unit": "control",
     "issue": 1,
@@ -28,7 +32,9 @@ def post(s, n):
     return s + n
 
 
-@instruction(0xD1, "<a:x@ra =s:s@rd", **{**SYNC, "origin": "assumed: home side only; the mesh adds the way"})
+@instruction(
+    0xD1, "<a:x@ra =s:s@rd", **{**SYNC, "origin": "assumed: home side only; the mesh adds the way"}
+)
 def rpost(a, s):
     """Semaphore s of node a (index in the class) rises by 1. In the body, s is the peer's value."""
     return s + 1
@@ -54,7 +60,10 @@ def nbar(n):
 
 @instruction(0xD5, "#n:u8@rb", **BARRIER)
 def rbar(n):
-    """Region barrier: wait until every node of region n has come to it; region 0 is the class's grid."""
+    """Region barrier: wait until every node of region n has come to it.
+
+    Region 0 is the class's grid.
+    """
     return Effect("region barrier", (n,))
 
 
@@ -66,7 +75,7 @@ def loop(L, n):
 
 @instruction(0xE1, "#L:L@rd <a:x@ra", **CONTROL)
 def loopx(L, a):
-    """Run the instructions up to the matching `end` a times, counting in level L; a <= 0 skips them."""
+    """Run the instructions up to the matching `end` a times, counting in level L; a <= 0: none."""
     return np.maximum(a, 0)
 
 
@@ -96,7 +105,7 @@ def nop():
 
 @instruction(0xF0, "#n:u16@imm", **SYSTEM)
 def mark(n):
-    """Trace marker: what follows belongs to entry n of the program's debug map. No effect on values."""
+    """Trace marker: what follows belongs to mark n of the program. No effect on values."""
     return Effect("mark", (n,))
 
 

@@ -1,7 +1,7 @@
 """Vector rows on FP32 lanes, and those that move lanes whatever they hold.
 
-Bodies take arrays [..., 16]; predicates are bool [..., 16]. Integer lanes stand in integer.py. Lanes
-where the trailing predicate is false keep the old destination: the engine does that.
+Bodies take arrays [..., 16]; predicates are bool [..., 16]. Integer lanes stand in integer.py. The
+engine keeps the old destination in lanes where the trailing predicate is false.
 """
 
 from __future__ import annotations
@@ -21,9 +21,24 @@ VECTOR = {
     "group": "vector",
 }
 LONG = {**VECTOR, "issue": 4, "latency": 14, "origin": "assumed: four passes through the SIMD pipe"}
-LONGER = {**VECTOR, "issue": 8, "latency": 22, "origin": "assumed: eight passes through the SIMD pipe"}
-TREE = {**VECTOR, "issue": 4, "latency": 12, "origin": "assumed: four dependent steps of the SIMD pipe"}
-MOVE = {**VECTOR, "lanes": "raw", "latency": 2, "origin": "issue derived from the published SIMD pipe; latency assumed"}
+LONGER = {
+    **VECTOR,
+    "issue": 8,
+    "latency": 22,
+    "origin": "assumed: eight passes through the SIMD pipe",
+}
+TREE = {
+    **VECTOR,
+    "issue": 4,
+    "latency": 12,
+    "origin": "assumed: four dependent steps of the SIMD pipe",
+}
+MOVE = {
+    **VECTOR,
+    "lanes": "raw",
+    "latency": 2,
+    "origin": "issue derived from the published SIMD pipe; latency assumed",
+}
 VV = ">d:v@rd <a:v@ra ?p:p@mask"
 VVV = ">d:v@rd <a:v@ra <b:v@rb ?p:p@mask"
 ACC = "=d:v@rd <a:v@ra ?p:p@mask"
@@ -253,8 +268,8 @@ def vcvt(a, fmt):
     return np.asarray(round_to(a, fmt), np.float32)
 
 
-@instruction(0x95, ">d:v@rd <a:v@9 <b:v@4 <fmt:d@0 ?p:p@mask", **VECTOR)
-def vsr(a, b, fmt):
+@instruction(0x95, ">d:v@rd <a:v@9 <fmt:d@0 <b:v@4 ?p:p@mask", **VECTOR)
+def vsr(a, fmt, b):
     """d = a rounded stochastically through the format of descriptor fmt, with the random bits in b.
 
     In the body, fmt is the format's name and b holds the bits as the FP32 view of the register.
@@ -275,10 +290,15 @@ def vshuf(a, b):
 
 @instruction(0x97, ">d:v@rd <a:v@ra <b:v@rb #half:u1@21", **{**MOVE, "latency": 4})
 def vtrn8(a, b, half):
-    """8x8 transpose of 16-bit elements: a holds rows 0-3 and b rows 4-7; d = rows 4*half .. of the result."""
+    """d = rows 4 * half to 4 * half + 3 of the 8x8 transpose of 16-bit elements.
+
+    a holds rows 0-3 of the block, b rows 4-7.
+    """
     leading = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     rows = [np.ascontiguousarray(np.broadcast_to(half_, (*leading, 16))) for half_ in (a, b)]
-    block = np.concatenate([half_.view(np.uint16).reshape(*leading, 4, 8) for half_ in rows], axis=-2)
+    block = np.concatenate(
+        [half_.view(np.uint16).reshape(*leading, 4, 8) for half_ in rows], axis=-2
+    )
     turned = np.swapaxes(block, -1, -2)[..., 4 * half : 4 * half + 4, :]
     return np.ascontiguousarray(turned).reshape(*leading, 32).view(np.uint32)
 
