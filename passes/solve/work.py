@@ -1,0 +1,174 @@
+"""Work: one kernel as plain data - loops, how tensors are read and written over them, and its cost model.
+
+Takes nothing from the IR; passes/shard.py makes `Work` from ops. A choice gives every loop the grid
+axes that share it out; `operand_layout` turns a choice into the layout a tensor needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, gcd, prod
+
+from dojocc.passes.solve.physical import physical_shape, round_up
+from dojocc.runtime.layout import AXES, DimShard, Layout
+
+Grid = tuple[int, int]
+Choice = tuple[tuple[str, ...], ...]  # grid axes by loop
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One loop: `granule` is what its blocks are rounded up to when it is shared out."""
+
+    name: str
+    size: int
+    shardable: bool
+    granule: int = 1
+    reduction: bool = False
+
+
+@dataclass(frozen=True)
+class Index:
+    """One dimension of a tensor over the loops: sum of (loop, coefficient), plus offset."""
+
+    terms: tuple[tuple[int, int], ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a tensor is read or written. `maps` is None where it is needed whole.
+
+    The last three are the arguments of `physical_shape`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    fmt: str
+    maps: tuple[tuple[Index, ...], ...] | None
+    matrix_result: bool = False
+    depth_dim: int | None = None
+    narrow_last: bool = False
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which loops lie along the machine's units; None where no loop does.
+
+    A matrix kernel runs blocks of 8 rows x 8 columns x 4 deep; a vector kernel `weight`
+    instructions for every 16 of its lanes loop.
+    """
+
+    unit: str  # "matrix" or "vector"
+    rows: int | None = None
+    columns: int | None = None
+    depth: int | None = None
+    lanes: int | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kernel to be shared out over the grid."""
+
+    name: str
+    loops: tuple[Loop, ...]
+    operands: tuple[Access, ...]
+    results: tuple[Access, ...]
+    kernel: Kernel
+
+
+def axis_size(grid: Grid, axes: tuple[str, ...]) -> int:
+    return prod(grid[AXES.index(axis)] for axis in axes)
+
+
+def block(loop: Loop, grid: Grid, axes: tuple[str, ...]) -> int:
+    """How much of a loop one node does at most."""
+    if not axes:
+        return loop.size
+    return round_up(ceil(loop.size / axis_size(grid, axes)), loop.granule)
+
+
+def tensor_granule(coefficient: int, multiple: int) -> int:
+    """Least block of a loop that makes steps of a tensor dimension a multiple."""
+    return multiple // gcd(coefficient, multiple)
+
+
+def _dim_shard(index: Index, work: Work, choice: Choice, grid: Grid) -> DimShard | None:
+    """The shard of one tensor dimension under one map; None where it has to be whole."""
+    shared = [(loop, scale) for loop, scale in index.terms if choice[loop]]
+    if len(shared) != 1 or shared[0][1] < 1:
+        return None
+    loop, scale = shared[0]
+    size = block(work.loops[loop], grid, choice[loop])
+    low, extent = index.offset, (size - 1) * scale + 1
+    for other, factor in index.terms:
+        if other != loop:
+            span = (work.loops[other].size - 1) * factor
+            low, extent = low + min(span, 0), extent + abs(span)
+    return DimShard(choice[loop], size * scale, low, extent, extent)
+
+
+def _whole_range(dims: list[DimShard], size: int, grid: Grid) -> DimShard:
+    """One shard that contains all of `dims` and leaves no element of the dimension out."""
+    axes, step = dims[0].axes, dims[0].step
+    low = min(0, *(dim.offset for dim in dims))
+    high = max(dim.offset + dim.extent for dim in dims)
+    high = max(high, low + step)
+    reached = (axis_size(grid, axes) - 1) * step + high
+    extent = high - low + max(0, size - reached)
+    return DimShard(axes, step, low, extent, extent)
+
+
+def access_layout(access: Access, work: Work, choice: Choice, grid: Grid) -> Layout:
+    """The layout a tensor needs for a choice."""
+    dims = []
+    for number, size in enumerate(access.shape):
+        whole = DimShard((), 0, 0, size, size)
+        if access.maps is None or not access.maps:
+            dims.append(whole)
+            continue
+        found = [_dim_shard(each[number], work, choice, grid) for each in access.maps]
+        shards = [dim for dim in found if dim is not None]
+        same = len(shards) == len(found) and len({(d.axes, d.step) for d in shards}) == 1
+        dims.append(_whole_range(shards, size, grid) if same else whole)
+    return with_physical(access, Layout(access.shape, tuple(_once(dims, access)), access.fmt, grid))
+
+
+def _once(dims: list[DimShard], access: Access) -> list[DimShard]:
+    """A grid axis may share out one dimension only; a second one is held whole."""
+    used: set[str] = set()
+    result = []
+    for dim, size in zip(dims, access.shape, strict=True):
+        if used & set(dim.axes):
+            dim = DimShard((), 0, 0, size, size)
+        used |= set(dim.axes)
+        result.append(dim)
+    return result
+
+
+def with_physical(access: Access, layout: Layout) -> Layout:
+    """The layout with the physical sizes of passes/solve/physical.py."""
+    physical = physical_shape(
+        tuple(dim.extent for dim in layout.dims),
+        matrix_result=access.matrix_result,
+        depth_dim=access.depth_dim,
+        narrow_last=access.narrow_last,
+    )
+    dims = tuple(
+        DimShard(dim.axes, dim.step, dim.offset, dim.extent, size)
+        for dim, size in zip(layout.dims, physical, strict=True)
+    )
+    return Layout(layout.shape, dims, layout.fmt, layout.grid)
+
+
+def spread_access(name: str, shape: tuple[int, ...], fmt: str) -> tuple[Work, Access]:
+    """A tensor that no kernel makes, as work that copies it: to choose a layout that spreads it."""
+    loops = tuple(
+        Loop(f"d{number}", size, True, 16 if number == len(shape) - 1 else 1)
+        for number, size in enumerate(shape)
+    )
+    maps = (tuple(Index(((number, 1),)) for number in range(len(shape))),)
+    access = Access(name, shape, fmt, maps)
+    kernel = Kernel("vector", lanes=len(shape) - 1 if shape else None)
+    return Work(name, loops, (), (access,), kernel), access
