@@ -63,7 +63,9 @@ def without_location(module: ModuleOp) -> list[Operation]:
     return [
         op
         for op in module.walk()
-        if op.name.split(".")[0] in LOCATED_DIALECTS and op.name != "nn.yield" and get_location(op) is None
+        if op.name.split(".")[0] in LOCATED_DIALECTS
+        and op.name != "nn.yield"
+        and get_location(op) is None
     ]
 
 

@@ -50,6 +50,7 @@ FUSIBLE_CLASSES = (
 )
 NOT_YET = "not yet"  # differentiable, but no rule is written
 ZERO_GRADIENT = "zero"  # constant almost everywhere, or not a float function
+BY_DECOMPOSITION = "decompose"  # differentiate what `decompose` gives
 
 Types = Sequence[TensorType]
 OpT = TypeVar("OpT", bound="NNOp")
@@ -136,9 +137,9 @@ class NNOp(IRDLOperation):
         return self.name.removeprefix("nn.")
 
     def verify_(self) -> None:
-        for number, type in enumerate((*self.operand_types, *self.result_types)):
-            if not isinstance(type, TensorType):
-                raise VerifyException(f"{self.name}: value {number} is {type}, not a tensor")
+        for number, found in enumerate((*self.operand_types, *self.result_types)):
+            if not isinstance(found, TensorType):
+                raise VerifyException(f"{self.name}: value {number} is {found}, not a tensor")
         try:
             expected = type(self).infer(self.types, self.p)
         except TypeRuleError as error:

@@ -59,7 +59,9 @@ def same_type(left: Attribute, right: Attribute) -> bool:
 
 def with_encoding(type: TensorType, encoding: Attribute | None) -> TensorType:
     """The same tensor with another encoding (None takes it away)."""
-    return TensorType(type.element_type, type.get_shape(), NoneAttr() if encoding is None else encoding)
+    return TensorType(
+        type.element_type, type.get_shape(), NoneAttr() if encoding is None else encoding
+    )
 
 
 def elements(type: TensorType) -> int:

@@ -110,9 +110,7 @@ class DotGeneralOp(NNOp):
         for number, (a, c) in enumerate(zip(p.lhs_contract, p.rhs_contract, strict=True)):
             left[a] = right[c] = dim(len(dims))
             dims.append(Dim(f"k{number}", lhs[a], "reduction"))
-        maps = tuple(
-            tuple(found[axis] for axis in range(len(found))) for found in (left, right)
-        )
+        maps = tuple(tuple(found[axis] for axis in range(len(found))) for found in (left, right))
         return IterationDomain(tuple(dims), maps, (result,))
 
     def gradient(self, b: OpList, upstream: SSAValue) -> list[SSAValue | None] | None:

@@ -193,7 +193,9 @@ class ConvolutionOp(NNOp):
             dims.append(Dim("g", p.groups, "parallel"))
         first = len(dims)
         dims.append(Dim("f", outputs, "parallel"))
-        dims += [Dim(name, y[axis], "parallel") for name, axis in zip(names, at.spatial, strict=True)]
+        dims += [
+            Dim(name, y[axis], "parallel") for name, axis in zip(names, at.spatial, strict=True)
+        ]
         inner = len(dims)
         dims += [
             Dim(f"k{name}", w[axis], "reduction")

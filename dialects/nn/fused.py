@@ -146,9 +146,7 @@ class FusedOp(NNOp):
         self._verify_values("operand", self.types, [arg.type for arg in self.block.args])
         self._verify_values("result", self.result_tensors, [value.type for value in self.yielded])
 
-    def _verify_values(
-        self, what: str, outer: Sequence[Any], inner: Sequence[Any]
-    ) -> None:
+    def _verify_values(self, what: str, outer: Sequence[Any], inner: Sequence[Any]) -> None:
         if len(outer) != len(inner):
             raise VerifyException(
                 f"nn.fused: {len(outer)} {what}s outside, {len(inner)} inside its region"
@@ -226,7 +224,9 @@ def run_block(
         operands = [environment[value] for value in op.operands]
         if op is block.last_op:
             return operands
-        environment.update(zip(op.results, evaluate(op, operands, numerics, resources), strict=True))
+        environment.update(
+            zip(op.results, evaluate(op, operands, numerics, resources), strict=True)
+        )
     return []
 
 

@@ -208,9 +208,7 @@ class ConcatenateOp(Movement):
             start, limit = [0] * len(shape), list(shape)
             start[axis], limit[axis] = at, at + type.get_shape()[axis]
             at = limit[axis]
-            parts.append(
-                b("slice", upstream, start=start, limit=limit, strides=[1] * len(shape))
-            )
+            parts.append(b("slice", upstream, start=start, limit=limit, strides=[1] * len(shape)))
         return parts
 
 
@@ -322,9 +320,7 @@ class BroadcastInDimOp(Movement):
         result = tensor(p.shape, x.element_type)
         require_length(cls.name, "dims", p.dims, x.get_num_dims())
         require_axes(cls.name, p.dims, result)
-        require(
-            list(p.dims) == sorted(p.dims), cls.name, "dims must ascend", str(list(p.dims))
-        )
+        require(list(p.dims) == sorted(p.dims), cls.name, "dims must ascend", str(list(p.dims)))
         for size, axis in zip(x.get_shape(), p.dims, strict=True):
             require(
                 size in (1, p.shape[axis]),

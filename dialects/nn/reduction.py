@@ -92,9 +92,7 @@ class ReduceOp(NNOp):
     def iteration_domain(self) -> IterationDomain:
         shape = self.types[0].get_shape()
         kept = tuple(dim(axis) for axis in range(len(shape)) if axis not in self.p.dims)
-        return IterationDomain(
-            _reduced_dims(shape, self.p.dims), (identity(len(shape)),), (kept,)
-        )
+        return IterationDomain(_reduced_dims(shape, self.p.dims), (identity(len(shape)),), (kept,))
 
     def gradient(self, b: OpList, upstream: SSAValue) -> list[SSAValue | None] | None:
         p, shape = self.p, self.types[0].get_shape()

@@ -75,9 +75,7 @@ def require_word(name: str, prop: str, value: str, allowed: Sequence[str]) -> No
 
 def require_length(name: str, prop: str, value: Sequence[int], length: int) -> None:
     """A list-valued property has the right number of entries."""
-    require(
-        len(value) == length, name, f"{prop} has {len(value)} entries", f"it needs {length}"
-    )
+    require(len(value) == length, name, f"{prop} has {len(value)} entries", f"it needs {length}")
 
 
 def element(types: Sequence[TensorType]) -> Attribute:

@@ -1,0 +1,29 @@
+"""DojoContext: an xDSL context with our dialects, the target, and the arrays IR text only names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin
+from xdsl.dialects.func import Func
+from xdsl.ir import Dialect
+
+from dojocc.dialects.nn import NN
+from dojocc.runtime.target import Target
+
+DIALECTS: tuple[Dialect, ...] = (Builtin, Func, NN)
+
+
+@dataclass
+class DojoContext(Context):
+    """`resources`: arrays of large constants by key; `remarks`: what passes have to say."""
+
+    target: Target | None = None
+    resources: dict[str, np.ndarray] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for dialect in DIALECTS:
+            self.load_dialect(dialect)

@@ -1,0 +1,94 @@
+"""Verify a module: each op by its own rules, dominance, and that every op says where it comes from.
+
+Errors are short: the op, where it stands, what is wrong. xDSL's own print the whole module.
+"""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
+from xdsl.utils.exceptions import VerifyException
+
+from dojocc.dialects.dominance import dominance_violations
+from dojocc.dialects.location import describe, without_location
+from dojocc.runtime.errors import DojoError
+
+LISTED = 5
+
+
+class InvalidModule(DojoError):
+    """The module breaks a rule of the language: a fault of a pass, or of hand-written IR."""
+
+
+def verify_module(module: ModuleOp, locations: bool = True) -> None:
+    """Raise InvalidModule unless the module is well formed; `locations` asks every op for its own."""
+    _verify_ops(module)
+    _verify_returns(module)
+    _verify_dominance(module)
+    if locations:
+        _verify_locations(module)
+
+
+def label(op: Operation) -> str:
+    """`nn.add (%sum)`, as errors name an op."""
+    hint = op.results[0].name_hint if op.results else None
+    return f"{op.name} (%{hint})" if hint else op.name
+
+
+def _verify_ops(module: ModuleOp) -> None:
+    """Innermost first, so that the op at fault is the one named."""
+    for op in module.walk(reverse=False):
+        try:
+            op.verify(verify_nested_ops=False)
+        except (VerifyException, ValueError) as error:
+            raise InvalidModule(f"{label(op)}: {_first_words(op, error)}", where=describe(op)) from error
+        for region in op.regions:
+            for block in region.blocks:
+                _verify_block(op, block.last_op is None)
+
+
+def _first_words(op: Operation, error: Exception) -> str:
+    """The error's own text, without any dump of the module and without the op's name twice."""
+    text = str(error.args[0] if error.args else error).strip()
+    return text.removeprefix(f"{op.name}: ")
+
+
+def _verify_block(op: Operation, empty: bool) -> None:
+    if empty and isinstance(op, FuncOp):
+        raise InvalidModule(f"{label(op)}: its block is empty", where=describe(op))
+
+
+def _verify_returns(module: ModuleOp) -> None:
+    for op in module.ops:
+        if not isinstance(op, FuncOp) or op.is_declaration:
+            continue
+        last = op.get_return_op()
+        if last is None:
+            raise InvalidModule(
+                f"function @{op.sym_name.data} does not end with func.return", where=describe(op)
+            )
+
+
+def _verify_dominance(module: ModuleOp) -> None:
+    found = dominance_violations(module)
+    if not found:
+        return
+    first = found[0]
+    more = f"{len(found)} such uses in the module" if len(found) > 1 else None
+    raise InvalidModule(
+        f"{label(first.op)}: operand {first.operand} is not available: {first.why}",
+        where=describe(first.op),
+        numbers=more,
+    )
+
+
+def _verify_locations(module: ModuleOp) -> None:
+    missing = without_location(module)
+    if not missing:
+        return
+    names = ", ".join(label(op) for op in missing[:LISTED])
+    raise InvalidModule(
+        f"{len(missing)} ops carry no location: {names}{', ...' if len(missing) > LISTED else ''}",
+        help="a pass that makes ops gives them the location of what they stand for",
+    )
