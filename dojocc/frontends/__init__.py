@@ -1,0 +1,1 @@
+"""Frontends: model files in other people's formats to modules of the nn dialect."""

@@ -1,0 +1,91 @@
+"""Gathers and one-hot rows."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from xdsl.dialects.builtin import i32
+from xdsl.ir import SSAValue
+
+from dojocc.frontends.build import BuildError, element_of, normal_axis, shape_of
+from dojocc.frontends.onnx.node import Node, Refusal, handles
+
+
+def wrapped(node: Node, index: int, sizes: int | SSAValue) -> SSAValue:
+    """Operand `index` as indices that count from the front; negative ones count from the end."""
+    known = node.known(index)
+    if known is not None and isinstance(sizes, int):
+        outside = known[(known < -sizes) | (known >= sizes)]
+        if outside.size:
+            raise BuildError(f"index {outside.flat[0]} is outside a dim of {sizes}")
+        return node.materialise(np.where(known < 0, known + sizes, known), node.proto.input[index])
+    b, indices = node.b, node.x(index)
+    far = (
+        b.like(indices, sizes) if isinstance(sizes, int) else b.broadcast(sizes, shape_of(indices))
+    )
+    negative = b.compare("LT", indices, b.like(indices, 0))
+    return b.select(negative, b.emit("add", indices, far), indices)
+
+
+@handles("Gather")
+def gather(node: Node) -> SSAValue:
+    axis = normal_axis(node.attr("axis", 0), node.rank())
+    return node.b.take(node.x(), wrapped(node, 1, node.shape()[axis]), axis)
+
+
+@handles("GatherElements")
+def gather_elements(node: Node) -> SSAValue:
+    """Flat index arithmetic: along `axis` by the index, along the others by position."""
+    b, shape, wanted = node.b, node.shape(), node.shape(1)
+    axis = normal_axis(node.attr("axis", 0), len(shape))
+    strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
+    place = np.indices(wanted)
+    base = sum((place[i] * strides[i] for i in range(len(shape)) if i != axis), np.zeros(wanted))
+    rows = wrapped(node, 1, shape[axis])
+    offset = b.constant(base.astype(np.int32), f"{node.proto.output[0]}.offset")
+    flat = b.emit("add", b.scaled(rows, strides[axis]), offset)
+    return b.take(b.reshape(node.x(), (prod(shape),)), flat, 0)
+
+
+@handles("GatherND")
+def gather_nd(node: Node) -> SSAValue:
+    """Each last-dim tuple of indices picks a slice; without batch dims, as a flat take."""
+    if node.attr("batch_dims", 0):
+        raise Refusal("batch_dims is not 0")
+    b, shape, wanted = node.b, node.shape(), node.shape(1)
+    depth = wanted[-1]
+    sizes = b.constant(np.array(shape[:depth], np.int32))
+    indices = wrapped(node, 1, sizes)
+    strides = np.array([prod(shape[i + 1 : depth]) for i in range(depth)], np.int32)
+    flat = b.binary("multiply", indices, b.constant(strides))
+    flat = b.reduce("sum", flat, [len(wanted) - 1], keep=False)
+    rows = b.reshape(node.x(), (prod(shape[:depth]), *shape[depth:]))
+    return b.take(rows, flat, 0)
+
+
+@handles("OneHot")
+def one_hot(node: Node) -> SSAValue:
+    """on_value where the new dim's position equals the index; outside [-depth, depth) nowhere."""
+    b, depth = node.b, node.integers(1, "depth")[0]
+    indices = b.convert(node.x(0), i32)
+    rank = len(shape_of(indices)) + 1
+    axis = normal_axis(node.attr("axis", -1), rank)
+    negative = b.compare("LT", indices, b.like(indices, 0))
+    indices = b.select(negative, b.plus(indices, depth), indices)
+    column = b.reshape(indices, (*shape_of(indices)[:axis], 1, *shape_of(indices)[axis:]))
+    steps = b.constant(np.arange(depth, dtype=np.int32).reshape([-1] + [1] * (rank - 1 - axis)))
+    hit = b.compare("EQ", column, steps)
+    values = node.x(2)
+    off = b.reshape(b.slice(values, [0], [1]), ())
+    on = b.reshape(b.slice(values, [1], [2]), ())
+    return b.select(hit, on, off)
+
+
+@handles("EyeLike")
+def eye_like(node: Node) -> SSAValue:
+    rows, columns = node.shape()
+    values = np.eye(rows, columns, node.attr("k", 0), dtype=np.float32)
+    kind = node.attr("dtype")
+    wanted = element_of(node.x()) if kind is None else node.element_type(kind)
+    return node.b.convert(node.b.constant(values, node.proto.output[0]), wanted)

@@ -1,0 +1,315 @@
+"""Reshaping, moving, repeating, cutting and padding."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from dojocc.frontends.build import element_of, normal_axes, normal_axis, shape_of
+from dojocc.frontends.onnx.node import Node, Refusal, Value, handles
+
+SLICE_FAR = 1 << 60
+
+
+@handles("Reshape")
+def reshape(node: Node) -> SSAValue:
+    """0 copies a size (unless allowzero), -1 takes what is left."""
+    shape = node.shape()
+    wanted = node.integers(1, "the shape")
+    if not node.attr("allowzero", 0):
+        wanted = [shape[i] if n == 0 and i < len(shape) else n for i, n in enumerate(wanted)]
+    if -1 in wanted:
+        rest = prod(n for n in wanted if n != -1)
+        wanted[wanted.index(-1)] = prod(shape) // max(rest, 1)
+    return node.b.reshape(node.x(), wanted)
+
+
+@handles("Flatten")
+def flatten(node: Node) -> SSAValue:
+    shape = node.shape()
+    axis = node.attr("axis", 1)
+    axis = axis + len(shape) if axis < 0 else axis
+    return node.b.reshape(node.x(), (prod(shape[:axis]), prod(shape[axis:])))
+
+
+def listed_axes(node: Node) -> list[int] | None:
+    """Axes are an attribute before opset 13, an input since."""
+    if node.opset < 13:
+        return node.attr("axes")
+    return node.integers(1, "axes") if node.has(1) else None
+
+
+@handles("Squeeze")
+def squeeze(node: Node) -> SSAValue:
+    shape = node.shape()
+    axes = listed_axes(node)
+    if axes is None:
+        axes = [i for i, size in enumerate(shape) if size == 1]
+    gone = normal_axes(axes, len(shape))
+    wide = [i for i in gone if shape[i] != 1]
+    if wide:
+        raise Refusal(f"dim {wide[0]} of {list(shape)} has size {shape[wide[0]]}, not 1")
+    return node.b.reshape(node.x(), [size for i, size in enumerate(shape) if i not in gone])
+
+
+@handles("Unsqueeze")
+def unsqueeze(node: Node) -> SSAValue:
+    axes = listed_axes(node)
+    if axes is None:
+        raise Refusal("axes are missing")
+    rank = node.rank() + len(axes)
+    new = normal_axes(axes, rank)
+    sizes = iter(node.shape())
+    return node.b.reshape(node.x(), [1 if i in new else next(sizes) for i in range(rank)])
+
+
+@handles("Transpose")
+def transpose(node: Node) -> SSAValue:
+    return node.b.transpose(node.x(), node.attr("perm") or range(node.rank())[::-1])
+
+
+@handles("Concat")
+def concat(node: Node) -> SSAValue:
+    """Empty tensors (exporters leave some) are dropped."""
+    full = [i for i in range(node.count) if prod(node.shape(i))]
+    return node.b.concatenate([node.x(i) for i in full], node.attr("axis", 1))
+
+
+@handles("Split")
+def split(node: Node) -> tuple[SSAValue, ...]:
+    """Sizes are an attribute before opset 13, an input since; else equal parts, the last maybe smaller."""
+    shape = node.shape()
+    axis = normal_axis(node.attr("axis", 0), len(shape))
+    count = node.attr("num_outputs", len(node.proto.output))
+    if node.opset < 13:
+        sizes = node.attr("split")
+    else:
+        sizes = node.integers(1, "split") if node.has(1) else None
+    if sizes is None:
+        part = -(-shape[axis] // count)
+        sizes = [min(part, shape[axis] - i * part) for i in range(count)]
+    parts, at = [], 0
+    for size in sizes:
+        start, limit = [0] * len(shape), list(shape)
+        start[axis], limit[axis] = at, at + size
+        parts.append(node.b.slice(node.x(), start, limit))
+        at += size
+    return tuple(parts)
+
+
+@handles("Slice")
+def slice_(node: Node) -> SSAValue:
+    """Python's slices on some axes. A negative step reads the reversed tensor."""
+    shape = node.shape()
+    if node.opset < 10:
+        starts, ends, axes, steps = (
+            node.attr(name) for name in ("starts", "ends", "axes", "steps")
+        )
+    else:
+        names = ("starts", "ends", "axes", "steps")
+        rows = [node.integers(i, name) if node.has(i) else None for i, name in enumerate(names, 1)]
+        starts, ends, axes, steps = rows
+    assert starts is not None and ends is not None
+    axes = range(len(starts)) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    low, high, stride = [0] * len(shape), list(shape), [1] * len(shape)
+    turned = []
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        axis = normal_axis(axis, len(shape))
+        row = range(shape[axis])[_bounded(start) : _bounded(end) : step]
+        if len(row) == 0:
+            raise Refusal(f"[{start}:{end}:{step}] of dim {axis} (size {shape[axis]}) is empty")
+        first, last = (row[0], row[-1]) if step > 0 else (row[-1], row[0])
+        low[axis], high[axis], stride[axis] = first, last + 1, abs(step)
+        turned += [axis] if step < 0 and len(row) > 1 else []
+    result = node.b.slice(node.x(), low, high, stride)
+    return node.b.emit("reverse", result, dims=sorted(turned)) if turned else result
+
+
+def _bounded(index: int) -> int:
+    return max(min(index, SLICE_FAR), -SLICE_FAR)
+
+
+@handles("Pad")
+def pad(node: Node) -> SSAValue:
+    """Amounts and value are attributes before opset 11. Modes but `constant` pick existing rows."""
+    b, rank = node.b, node.rank()
+    if node.opset < 11:
+        amounts, axes = list(node.attr("pads")), list(range(rank))
+        value = b.constant(np.float32(node.attr("value", 0.0)))
+    else:
+        amounts = node.integers(1, "pads")
+        axes = node.integers(3, "axes") if node.has(3) else range(rank)
+        value = b.reshape(node.x(2), ()) if node.has(2) else b.full(0, (), element_of(node.x()))
+    axes = [normal_axis(axis, rank) for axis in axes]
+    low, high = [0] * rank, [0] * rank
+    for place, axis in enumerate(axes):
+        low[axis], high[axis] = amounts[place], amounts[place + len(axes)]
+    mode = node.attr("mode", "constant")
+    if mode == "constant":
+        return b.pad(node.x(), low, high, value)
+    return padded_by_rows(node, mode, low, high)
+
+
+def padded_by_rows(node: Node, mode: str, low: list[int], high: list[int]) -> SSAValue:
+    if mode not in ("edge", "reflect", "wrap"):
+        raise Refusal(f"mode={mode!r} is not known")
+    x = node.x()
+    for axis, size in enumerate(node.shape()):
+        before, after = max(low[axis], 0), max(high[axis], 0)
+        rows = np.pad(np.arange(size), (before, after), mode)  # pyright: ignore
+        rows = rows[max(-low[axis], 0) : len(rows) - max(-high[axis], 0)]
+        x = node.b.reorder(x, rows, axis)
+    return x
+
+
+@handles("Expand")
+def expand(node: Node) -> SSAValue:
+    wanted = node.integers(1, "the shape")
+    return node.b.broadcast(node.x(), np.broadcast_shapes(node.shape(), wanted))
+
+
+@handles("Tile")
+def tile(node: Node) -> SSAValue:
+    """Each dim repeated: a new dim before it, broadcast, folded in."""
+    b, shape, repeats = node.b, node.shape(), node.integers(1, "repeats")
+    if set(repeats) <= {1}:
+        return node.x()
+    if len(repeats) != len(shape):
+        raise Refusal(f"{len(repeats)} repeats for rank {len(shape)}")
+    wide = [n for repeat, size in zip(repeats, shape, strict=True) for n in (repeat, size)]
+    dims = range(1, 2 * len(shape), 2)
+    spread = b.emit("broadcast_in_dim", node.x(), dims=dims, shape=wide)
+    return b.reshape(spread, [repeat * size for repeat, size in zip(repeats, shape, strict=True)])
+
+
+@handles("DepthToSpace")
+def depth_to_space(node: Node) -> SSAValue:
+    b, block = node.b, node.attr("blocksize")
+    count, depth, height, width = node.shape()
+    inner = depth // (block * block)
+    if node.attr("mode", "DCR") == "DCR":
+        split, order = (count, block, block, inner, height, width), (0, 3, 4, 1, 5, 2)
+    else:
+        split, order = (count, inner, block, block, height, width), (0, 1, 4, 2, 5, 3)
+    moved = b.transpose(b.reshape(node.x(), split), order)
+    return b.reshape(moved, (count, inner, height * block, width * block))
+
+
+@handles("SpaceToDepth")
+def space_to_depth(node: Node) -> SSAValue:
+    b, block = node.b, node.attr("blocksize")
+    count, depth, height, width = node.shape()
+    small = (height // block, width // block)
+    split = (count, depth, small[0], block, small[1], block)
+    moved = b.transpose(b.reshape(node.x(), split), (0, 3, 5, 1, 2, 4))
+    return b.reshape(moved, (count, depth * block * block, *small))
+
+
+@handles("Trilu")
+def triangle(node: Node) -> SSAValue:
+    """Zero below (or above) the k-th diagonal of the last two dims."""
+    b, x = node.b, node.x()
+    shape = shape_of(x)
+    offset = node.integers(1, "k")[0] if node.has(1) else 0
+    ones = np.ones(shape[-2:], np.bool_)
+    kept = np.triu(ones, offset) if node.attr("upper", 1) else np.tril(ones, offset)
+    mask = b.constant(kept, f"{node.proto.output[0]}.triangle")
+    if node.is_bool():
+        return b.binary("and", mask, x)
+    return b.select(mask, x, b.like(x, 0))
+
+
+@handles("ReverseSequence")
+def reverse_sequence(node: Node) -> SSAValue:
+    """Known lengths: row i of the batch has its first lengths[i] entries reversed."""
+    time, batch = node.attr("time_axis", 0), node.attr("batch_axis", 1)
+    lengths = node.integers(1, "sequence_lens")
+    size = node.shape()[time]
+    if set(lengths) != {size}:
+        raise Refusal("sequences of unequal length")
+    assert batch != time
+    return node.b.emit("reverse", node.x(), dims=[time])
+
+
+@handles("Upsample", "Resize")
+def resize(node: Node) -> Value:
+    """Nearest neighbour: each dim picks known rows; whole factors are a broadcast."""
+    mode = node.attr("mode", "nearest")
+    if mode != "nearest":
+        raise Refusal(f"mode={mode!r}; nearest is supported")
+    if (
+        node.attr("axes") is not None
+        or node.attr("keep_aspect_ratio_policy", "stretch") != "stretch"
+    ):
+        raise Refusal("axes and keep_aspect_ratio_policy are not supported")
+    x, shape = node.x(), node.shape()
+    scales, sizes = resize_scales(node)
+    for axis, size in enumerate(shape):
+        out = sizes[axis]
+        rows = nearest_rows(node, size, out, scales[axis])
+        if out % size == 0 and np.array_equal(rows, np.repeat(np.arange(size), out // size)):
+            x = repeated(node, x, axis, out // size)
+        else:
+            x = node.b.reorder(x, rows, axis)
+    return x
+
+
+def resize_scales(node: Node) -> tuple[list[float], list[int]]:
+    """(scale, size of the result) of each dim, from whichever the opset's form gives."""
+    shape = node.shape()
+    place = {7: None, 9: 1, 10: 1}.get(node.opset if node.op == "Resize" else min(node.opset, 9), 2)
+    if node.op == "Upsample":
+        place = None if node.opset < 9 else 1
+    written = node.attr("scales") if place is None else None
+    if place is not None and node.has(place) and node.require(place, "scales").size:
+        written = [float(number) for number in node.require(place, "scales")]
+    if written is not None:
+        sizes = [
+            int(np.floor(size * np.float32(s))) for size, s in zip(shape, written, strict=True)
+        ]
+        return [float(s) for s in written], sizes
+    sizes = node.integers(3, "sizes")
+    return [out / size for out, size in zip(sizes, shape, strict=True)], sizes
+
+
+def nearest_rows(node: Node, size: int, out: int, scale: float) -> np.ndarray:
+    """Which source row each row of the result copies, by ONNX's coordinate and rounding modes."""
+    old = node.op == "Upsample" or node.opset < 11
+    at = np.arange(out, dtype=np.float64)
+    match "asymmetric" if old else node.attr("coordinate_transformation_mode", "half_pixel"):
+        case "asymmetric":
+            place = at / scale
+        case "half_pixel":
+            place = (at + 0.5) / scale - 0.5
+        case "pytorch_half_pixel":
+            place = (at + 0.5) / scale - 0.5 if out > 1 else at * 0
+        case "align_corners":
+            place = at * (size - 1) / (out - 1) if out > 1 else at * 0
+        case other:
+            raise Refusal(f"coordinate_transformation_mode={other!r} is not supported")
+    match "floor" if old else node.attr("nearest_mode", "round_prefer_floor"):
+        case "floor":
+            rows = np.floor(place)
+        case "ceil":
+            rows = np.ceil(place)
+        case "round_prefer_floor":
+            rows = np.ceil(place - 0.5)
+        case "round_prefer_ceil":
+            rows = np.floor(place + 0.5)
+        case other:
+            raise Refusal(f"nearest_mode={other!r} is not known")
+    return np.clip(rows, 0, size - 1).astype(np.int64)
+
+
+def repeated(node: Node, x: SSAValue, axis: int, times: int) -> SSAValue:
+    """Every row of one dim `times` times in a row."""
+    if times == 1:
+        return x
+    shape = list(shape_of(x))
+    wide = [*shape[: axis + 1], times, *shape[axis + 1 :]]
+    dims = [i for i in range(len(wide)) if i != axis + 1]
+    spread = node.b.emit("broadcast_in_dim", x, dims=dims, shape=wide)
+    return node.b.reshape(spread, [*shape[:axis], shape[axis] * times, *shape[axis + 1 :]])

@@ -1,0 +1,71 @@
+"""Padding of windows: ONNX's pads, auto_pad and ceil_mode as (low, high) amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dojocc.frontends.onnx.node import Node, Refusal
+
+
+def same_padding(size: int, reach: int, stride: int, upper: bool) -> tuple[int, int]:
+    """Padding for ceil(size / stride) windows; the odd one goes to the end if `upper`."""
+    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+    small, large = total // 2, total - total // 2
+    return (small, large) if upper else (large, small)
+
+
+def pairs(
+    node: Node,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> list[tuple[int, int]]:
+    """(low, high) of each spatial dim."""
+    rank = len(sizes)
+    automatic = node.attr("auto_pad", "NOTSET")
+    if automatic in ("SAME_UPPER", "SAME_LOWER"):
+        reaches = [(size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True)]
+        return [
+            same_padding(size, reach, stride, automatic == "SAME_UPPER")
+            for size, reach, stride in zip(sizes, reaches, strides, strict=True)
+        ]
+    if automatic not in ("NOTSET", "VALID"):
+        raise Refusal(f"auto_pad={automatic!r} is not known")
+    pads = list(node.attr("pads") or [0] * 2 * rank) if automatic == "NOTSET" else [0] * 2 * rank
+    if len(pads) != 2 * rank:
+        raise Refusal(f"pads {pads} do not have two numbers for each of {rank} dims")
+    return [(pads[i], pads[i + rank]) for i in range(rank)]
+
+
+def conv_padding(
+    node: Node,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> list[int]:
+    """low, high of each spatial dim in turn."""
+    return [amount for pair in pairs(node, sizes, kernel, strides, dilations) for amount in pair]
+
+
+def ceil_extra(size: int, pad: tuple[int, int], reach: int, stride: int) -> int:
+    """Padding beyond the written one for ceil_mode: a last window counts if it starts before the end pad."""
+    room = size + sum(pad) - reach
+    count = -(-room // stride) + 1
+    if (count - 1) * stride >= size + pad[0]:
+        count -= 1
+    return max((count - 1) * stride - room, 0)
+
+
+def window_counts(
+    size: int, pad: tuple[int, int], extra: int, reach: int, step: int, stride: int, padded: bool
+) -> np.ndarray:
+    """How many elements each window of one dim averages; written padding counts if `padded`."""
+    low, high = pad
+    starts = np.arange(-low, size + high + extra - reach + 1, stride)
+    taps = starts[:, None] + np.arange(0, reach, step)[None, :]
+    first, last = (-low, size + high) if padded else (0, size)
+    return ((taps >= first) & (taps < last)).sum(1)
