@@ -1,7 +1,7 @@
 """Footprints: which part of each operand one op (a fused region included) reads for a part of its result.
 
 `uses(op)` follows the affine maps of the ops in a fused region from its operands to its results, over
-one set of loops; `needed` turns a box of the loops into a box of an operand.
+one set of loops.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from xdsl.ir import SSAValue
 from dojocc.dialects.domain import Affine, Dim, Map, identity, parallel_dims
 from dojocc.dialects.nn.fused import FusedOp
 from dojocc.dialects.op import NNOp
-
-Box = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -125,32 +123,3 @@ def _backward(
 def _is_identity(each: Map, dims: Sequence[Dim]) -> bool:
     """The result's dimensions are the first loops, in order; no other loop is there."""
     return each == identity(len(each)) and len(dims) == len(each)
-
-
-def needed(maps: Sequence[Map], box: Box, shape: Sequence[int]) -> Box:
-    """The part of a tensor of `shape` that maps read over a box of loops, clipped to the tensor."""
-    result = []
-    for dim, size in enumerate(shape):
-        low, high = size, 0
-        for each in maps:
-            affine = each[dim]
-            first = last = affine.offset
-            for loop, scale in affine.terms:
-                begin, end = box[loop]
-                first += min(scale * begin, scale * (end - 1))
-                last += max(scale * begin, scale * (end - 1))
-            low, high = min(low, first), max(high, last + 1)
-        result.append((max(low, 0), min(high, size)))
-    return tuple((low, max(high, low)) for low, high in result)
-
-
-def loop_box(uses_: Uses, box: Box, number: int = 0) -> Box:
-    """The loops that compute a box of result `number`: loops the result does not show run whole."""
-    loops = [(0, dim.size) for dim in uses_.dims]
-    if uses_.results is None:
-        return tuple(loops)
-    for affine, (begin, end) in zip(uses_.results[number], box, strict=True):
-        loop = affine.plain_dim()
-        if loop is not None and uses_.dims[loop].kind == "parallel":
-            loops[loop] = (begin, end)
-    return tuple(loops)

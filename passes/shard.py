@@ -1,0 +1,123 @@
+"""shard: gives every tensor a place on the grid. Chooser: solve/sharding.py; cost: cost.py.
+
+What readers of the mesh form may rely on:
+
+- A kernel's operand layouts are exactly those its result layout asks for: with a loop shared out in
+  blocks of b, a tensor dimension `c * loop + other terms + offset` has step b * c, offset `offset`
+  (a convolution's is minus its low padding) and an extent that spans what b iterations read, for a
+  convolution (b - 1) * stride + (k - 1) * dilation + 1. The extent may be larger where steps would
+  leave elements to nobody (a stride past the window). Halos are clipped at the tensor's borders.
+- Dimensions that are contracted, reduced, normalised over or taken from are whole on every node.
+- A grid axis that shards nothing holds replicas. Nodes past the end of a dimension hold nothing.
+- Blocks of the last dimension are multiples of 16 elements, or 8 where it is the columns of a bf16
+  matrix contraction; blocks of a matrix result's second-to-last dimension are multiples of 8.
+- Physical sizes: exactly those of solve/physical.py. A buffer may be physically larger than its
+  reader asks for (a matrix result read by another kernel), never smaller: read `layout.strides`.
+- Zero pads: the last dimension always (the writer's duty); the contraction rows of a matrix
+  kernel's right operand, up to a multiple of 4, when it is a constant, an input or an exchange's
+  result. A right operand that a kernel made and that needs such rows is brought by an exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from xdsl.dialects.builtin import ModuleOp, f32
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block
+
+from dojocc.dialects.context import DojoContext
+from dojocc.dialects.mesh import STORAGE
+from dojocc.dialects.mesh_verify import verify_layouts
+from dojocc.passes.base import Pass
+from dojocc.passes.cost import Rates
+from dojocc.passes.shard_memory import Memory, does_not_fit, memory
+from dojocc.passes.shard_plan import Plan, Planner
+from dojocc.passes.shard_realise import Realiser
+from dojocc.passes.solve.grid import logical_grid
+from dojocc.passes.solve.sharding import Weights
+from dojocc.runtime.errors import UsageError
+
+RESERVED = 64 << 10  # parameter tables, alignment and the packer's loss
+PRICES = tuple(4.0**step for step in range(8))  # how much dearer SRAM is made, try by try
+
+
+@dataclass(frozen=True)
+class Shard(Pass):
+    """Give every tensor a layout on the logical grid, and every change of layout an exchange.
+
+    Takes: fused nn ops, movement ops, constants and other single nn ops, with a target in the context.
+    Leaves: mesh form: each kernel's operands and results have layouts, movement is in mesh.exchange.
+    How: 1. for each kernel in order the cheapest assignment of grid axes to its parallel loops is
+      taken, by cycles of the busiest node, bytes received, and SRAM used; 2. if the buffers exceed
+      `sram_budget`, SRAM is made dearer and all is chosen again; 3. chains of movement ops become one
+      exchange from the layouts of their sources to the layout their reader wants. Right because each
+      layout is derived from the kernel's own affine maps and checked against them at the end.
+    Fails: DoesNotFit when no price of SRAM makes the plan fit; UnsupportedError for other ops;
+      UsageError without a target.
+    """
+
+    name: ClassVar[str] = "shard"
+    takes: ClassVar[str] = "nn-fused"
+    leaves: ClassVar[str] = "mesh"
+
+    sram_budget: int | None = None
+
+    def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
+        if ctx.target is None:
+            raise UsageError("the shard pass needs a target", help="give one with --target")
+        rows, columns = logical_grid(ctx.target).shape
+        rates = Rates.of(ctx.target)
+        budget = self.sram_budget or ctx.target.node.sram_bytes - RESERVED
+        planner = Planner((int(rows), int(columns)), rates, budget)
+        for function in op.ops:
+            if isinstance(function, FuncOp) and function.body.blocks:
+                block = function.body.block
+                plan, found = best_plan(planner, block, budget)
+                if found.peak > budget:
+                    help = suggestions(planner, block, budget)
+                    raise does_not_fit(found, budget, int(rows * columns), help)
+                Realiser(plan, rates).apply(function)
+        verify_layouts(op)
+
+
+def best_plan(planner: Planner, block: Block, budget: int) -> tuple[Plan, Memory]:
+    """The first plan that fits, trying ever dearer SRAM; the smallest one if none does."""
+    smallest: tuple[Plan, Memory] | None = None
+    for number, price in enumerate(PRICES):
+        resident = Weights().resident * price
+        weights = Weights(resident, resident / 4 if number else 0.0)
+        plan = replace(planner, weights=weights).plan(block)
+        found = memory(plan, block)
+        if found.peak <= budget:
+            return plan, found
+        if smallest is None or found.peak < smallest[1].peak:
+            smallest = plan, found
+    assert smallest is not None
+    return smallest
+
+
+def suggestions(planner: Planner, block: Block, budget: int) -> str:
+    """What would help, each tried by planning again."""
+    helpful = [text for text, other in _changes(planner) if _helps(other, block, budget)]
+    if helpful:
+        return "it would fit " + ", or ".join(helpful)
+    return (
+        "neither bf16 nor a grid 25 times as large is enough:"
+        " use a smaller model or a smaller input"
+    )
+
+
+def _changes(planner: Planner) -> Iterator[tuple[str, Planner]]:
+    rows, columns = planner.grid
+    yield "with --precision bf16", replace(planner, formats={**STORAGE, f32: "BF16"})
+    for factor in (2, 5):
+        grid = (rows * factor, columns * factor)
+        text = f"on a target with a grid of {grid[0]} x {grid[1]} nodes"
+        yield text, replace(planner, grid=grid)
+
+
+def _helps(planner: Planner, block: Block, budget: int) -> bool:
+    return best_plan(planner, block, budget)[1].peak <= budget

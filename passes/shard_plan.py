@@ -1,0 +1,205 @@
+"""The sharding plan of one function: a layout for every value, and the copies in other layouts.
+
+Reads the IR and decides; writes nothing. passes/shard_realise.py turns a plan into ops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Block, Operation, SSAValue
+
+from dojocc.dialects.location import describe, get_location
+from dojocc.dialects.mesh import STORAGE
+from dojocc.dialects.nn.constant import ConstantOp
+from dojocc.dialects.op import NNOp
+from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles
+from dojocc.passes.shard_work import Formats, is_constant, make_work
+from dojocc.passes.solve.sharding import Placed, Source, Weights, choose, fits, needs_zero_rows
+from dojocc.passes.solve.work import Access, Grid, access_layout, spread_access
+from dojocc.runtime.errors import UnsupportedError
+from dojocc.runtime.layout import Layout
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A value in a layout other than its own: an exchange makes it, or an image for a constant."""
+
+    value: SSAValue
+    layout: Layout
+    zero_dims: tuple[int, ...] = (-1,)
+
+
+@dataclass
+class Plan:
+    """`homes`: the layout a value is made in; `reads[op]`: a Copy, or None for the home, by operand."""
+
+    grid: Grid
+    kernels: dict[Operation, Placed] = field(default_factory=dict)
+    homes: dict[SSAValue, Layout] = field(default_factory=dict)
+    reads: dict[Operation, list[Copy | None]] = field(default_factory=dict)
+    copies: dict[Copy, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What a plan is made for."""
+
+    grid: Grid
+    rates: Rates
+    room: int  # bytes that one kernel's buffers may take
+    weights: Weights = Weights()
+    formats: Formats = field(default_factory=lambda: STORAGE)
+
+    def plan(self, block: Block) -> Plan:
+        """Choose for each kernel in order; data movement is left to the kernels that want its result."""
+        plan = Plan(self.grid)
+        for op in block.ops:
+            if isinstance(op, ReturnOp):
+                plan.reads[op] = [self._returned(plan, value) for value in op.operands]
+            elif is_kernel(op):
+                self._kernel(plan, op)
+            elif not isinstance(op, NNOp):
+                raise UnsupportedError(
+                    f"{op.name} cannot be sharded",
+                    where=describe(op),
+                    help="run the nn passes up to fuse first",
+                )
+        return plan
+
+    def _kernel(self, plan: Plan, op: NNOp) -> None:
+        work = make_work(op, get_location(op) or op.name, self.formats)
+        sources = tuple(self._source(plan, value) for value in op.operands)
+        placed = choose(
+            work,
+            sources,
+            self.grid,
+            lambda each, choice: kernel_cycles(each, choice, self.grid, self.rates),
+            lambda src, dst, same: exchange_cost(src, dst, self.rates, same).cycles,
+            self.weights,
+            self.room,
+        )
+        plan.kernels[op] = placed
+        plan.reads[op] = [
+            self._read(plan, value, access, layout)
+            for value, access, layout in zip(
+                op.operands, work.operands, placed.operands, strict=True
+            )
+        ]
+        plan.homes.update(zip(op.results, placed.results, strict=True))
+
+    def _source(self, plan: Plan, value: SSAValue) -> Source:
+        if is_constant(value):
+            return Source("constant")
+        if value in plan.homes:
+            return Source("held", plan.homes[value])
+        if is_movement(value.owner):
+            known = [plan.homes[base] for base in movement_sources(value) if base in plan.homes]
+            largest = max(known, key=lambda layout: layout.bytes, default=None)
+            return Source("moved", largest)
+        return Source("free")
+
+    def _read(self, plan: Plan, value: SSAValue, access: Access, wanted: Layout) -> Copy | None:
+        """How a kernel reads an operand; an input without a layout takes the one wanted here."""
+        zero_dims = (-1,)
+        if access.depth_dim is not None and access.depth_dim != len(access.shape) - 1:
+            zero_dims = (access.depth_dim, -1)
+        if is_constant(value):
+            return self._copy(plan, Copy(value, wanted, zero_dims))
+        free = value not in plan.homes and not is_movement(value.owner)
+        if free:
+            plan.homes[value] = wanted
+            return None
+        from_host = isinstance(value.owner, Block)
+        if value in plan.homes and fits(plan.homes[value], wanted):
+            if from_host or not needs_zero_rows(access):
+                return None
+        return self._copy(plan, Copy(value, wanted, zero_dims))
+
+    def _copy(self, plan: Plan, copy: Copy) -> Copy:
+        """Reuse a copy that is good enough; make sure that the sources of a new one have homes."""
+        for known in plan.copies:
+            same = known.value is copy.value and set(copy.zero_dims) <= set(known.zero_dims)
+            if same and fits(known.layout, copy.layout):
+                return known
+        plan.copies[copy] = None
+        for base in copy_sources(copy):
+            if base not in plan.homes:
+                plan.homes[base] = self._spread(base)
+        return copy
+
+    def _returned(self, plan: Plan, value: SSAValue) -> Copy | None:
+        """A result is given back as it is made; movement and constants are spread over the nodes."""
+        if value in plan.homes:
+            return None
+        if is_constant(value) or is_movement(value.owner):
+            return self._copy(plan, Copy(value, self._spread(value)))
+        plan.homes[value] = self._spread(value)
+        return None
+
+    def _spread(self, value: SSAValue) -> Layout:
+        """A layout that shares a tensor out evenly, for values that no kernel makes or reads first."""
+        kind = value.type
+        shape = tuple(kind.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
+        fmt = self.formats[kind.element_type]  # pyright: ignore[reportAttributeAccessIssue]
+        work, access = spread_access("spread", shape, fmt)
+        placed = choose(
+            work,
+            (),
+            self.grid,
+            lambda each, choice: kernel_cycles(each, choice, self.grid, self.rates),
+            lambda src, dst, same: 0.0,
+            Weights(),
+            self.room,
+        )
+        return access_layout(access, work, placed.choice, self.grid)
+
+
+def is_movement(op: object) -> bool:
+    return isinstance(op, NNOp) and op.FUSIBLE == "movement"
+
+
+def is_kernel(op: object) -> bool:
+    """An op that computes: neither movement nor a constant."""
+    return isinstance(op, NNOp) and op.FUSIBLE != "movement" and not isinstance(op, ConstantOp)
+
+
+def is_zero(value: SSAValue) -> bool:
+    """A constant of one zero, as padding values are: an exchange fills it in without a source."""
+    owner = value.owner
+    if not isinstance(owner, ConstantOp) or owner.p.value is None:
+        return False
+    return not any(owner.array({}).reshape(-1))
+
+
+def movement_ops(value: SSAValue) -> list[NNOp]:
+    """The movement ops behind a value, operands first."""
+    order: dict[NNOp, None] = {}
+
+    def visit(each: SSAValue) -> None:
+        op = each.owner
+        if isinstance(op, NNOp) and is_movement(op) and op not in order:
+            for operand in op.operands:
+                visit(operand)
+            order[op] = None
+
+    visit(value)
+    return list(order)
+
+
+def movement_sources(value: SSAValue) -> list[SSAValue]:
+    """The values a movement chain takes elements from, each once; zeros for padding left out."""
+    found: dict[SSAValue, None] = {}
+    for op in movement_ops(value):
+        for operand in op.operands:
+            if not is_movement(operand.owner) and not is_zero(operand):
+                found[operand] = None
+    return list(found)
+
+
+def copy_sources(copy: Copy) -> list[SSAValue]:
+    """What an exchange for this copy reads; nothing for a constant's image."""
+    if is_constant(copy.value):
+        return []
+    return movement_sources(copy.value) if is_movement(copy.value.owner) else [copy.value]

@@ -1,0 +1,149 @@
+"""Writes a sharding plan into the IR: layouts into types, copies as constants and mesh.exchange ops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import FunctionType, TensorType
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from dojocc.dialects.location import copy_location, get_location, merge_locations
+from dojocc.dialects.mesh import ExchangeOp, layout_of, plain_region, with_layout
+from dojocc.dialects.nn.constant import ConstantOp
+from dojocc.dialects.nn.fused import YieldOp
+from dojocc.dialects.op import NNOp
+from dojocc.passes.cost import Moved, Rates, exchange_cost
+from dojocc.passes.shard_plan import (
+    Copy,
+    Plan,
+    copy_sources,
+    is_constant,
+    is_kernel,
+    is_movement,
+    is_zero,
+    movement_ops,
+)
+from dojocc.runtime.layout import Layout
+
+
+@dataclass
+class Realiser:
+    """Applies one plan to one function."""
+
+    plan: Plan
+    rates: Rates
+    made: dict[Copy, SSAValue] = field(default_factory=dict)
+    homes: dict[SSAValue, SSAValue] = field(default_factory=dict)
+
+    def apply(self, function: FuncOp) -> None:
+        """Layouts first, then copies just before their first readers; unused ops go."""
+        block = function.body.block
+        for value, layout in self.plan.homes.items():
+            if not is_constant(value):
+                set_layout(value, layout)
+        for op, reads in self.plan.reads.items():
+            values = list(op.operands)
+            for number, copy in enumerate(reads):
+                if copy is not None:
+                    op.operands[number] = self._value(copy, values[number], op)
+        for op in reversed(list(block.ops)):
+            unread = is_movement(op) or is_kernel(op) or isinstance(op, ConstantOp)
+            if unread and not any(result.uses for result in op.results):
+                block.erase_op(op)
+        inputs = [argument.type for argument in block.args]
+        last = block.last_op
+        outputs = list(last.operand_types) if last is not None else []
+        function.function_type = FunctionType.from_lists(inputs, outputs)
+
+    def _value(self, copy: Copy, value: SSAValue, reader: Operation) -> SSAValue:
+        if copy not in self.made:
+            if is_constant(value):
+                self.made[copy] = self._image(value, copy.layout, reader)
+            else:
+                self.made[copy] = self._exchange(copy, reader)
+        return self.made[copy]
+
+    def _image(self, value: SSAValue, layout: Layout, reader: Operation) -> SSAValue:
+        """The constant once more, in this layout."""
+        owner = value.owner
+        assert isinstance(owner, ConstantOp)
+        clone = owner.clone()
+        set_layout(clone.results[0], layout)
+        clone.results[0].name_hint = value.name_hint
+        Rewriter.insert_op(clone, InsertPoint.before(reader))
+        return clone.results[0]
+
+    def _source(self, value: SSAValue, reader: Operation) -> SSAValue:
+        """A value in its home layout."""
+        if not is_constant(value):
+            return value
+        if value not in self.homes:
+            self.homes[value] = self._image(value, self.plan.homes[value], reader)
+        return self.homes[value]
+
+    def _exchange(self, copy: Copy, reader: Operation) -> SSAValue:
+        bases = copy_sources(copy)
+        sources = [self._source(base, reader) for base in bases]
+        region, chain = movement_region(copy.value, bases)
+        layouts = [layout for source in sources if (layout := layout_of(source)) is not None]
+        moved = movement_cost(layouts, copy.layout, self.rates, in_place=not chain)
+        kind = "move" if chain else kind_of(layouts[0], copy.layout)
+        location = merge_locations(chain) if chain else get_location(reader)
+        assert isinstance(copy.value.type, TensorType)
+        op = ExchangeOp.make(
+            sources,
+            with_layout(copy.value.type, copy.layout),
+            region,
+            location,
+            kind=kind,
+            bytes=moved.bytes,
+            cycles=moved.cycles,
+            zero_dims=sorted({dim % max(len(copy.layout.shape), 1) for dim in copy.zero_dims}),
+        )
+        Rewriter.insert_op(op, InsertPoint.before(reader))
+        return op.result
+
+
+def set_layout(value: SSAValue, layout: Layout) -> None:
+    """Put a layout into a value's type."""
+    assert isinstance(value.type, TensorType)
+    Rewriter.replace_value_with_new_type(value, with_layout(value.type, layout))
+
+
+def movement_region(value: SSAValue, bases: list[SSAValue]) -> tuple[Region, list[NNOp]]:
+    """The region of an exchange: the movement ops behind `value` on whole tensors, from `bases`."""
+    region = plain_region([base.type for base in bases if isinstance(base.type, TensorType)])
+    block: Block = region.block
+    inside: dict[SSAValue, SSAValue] = dict(zip(bases, block.args, strict=True))
+    chain = movement_ops(value)
+    for op in chain:
+        for operand in op.operands:
+            if operand not in inside:  # a zero for padding
+                assert is_zero(operand) and isinstance(operand.owner, ConstantOp)
+                zero = operand.owner.clone()
+                block.add_op(zero)
+                inside[operand] = zero.results[0]
+        clone = op.clone_without_regions(value_mapper=dict(inside))
+        copy_location(op, clone)
+        block.add_op(clone)
+        inside[op.results[0]] = clone.results[0]
+    block.add_op(YieldOp.create(operands=[inside[value]]))
+    return region, chain
+
+
+def movement_cost(sources: list[Layout], dst: Layout, rates: Rates, in_place: bool) -> Moved:
+    """Cost of an exchange from its largest source."""
+    largest = max(sources, key=lambda layout: layout.bytes, default=None)
+    return exchange_cost(largest, dst, rates, in_place)
+
+
+def kind_of(src: Layout, dst: Layout) -> str:
+    """What a change of layout is called."""
+    pairs = list(zip(src.dims, dst.dims, strict=True))
+    if all(a.axes == b.axes and a.step == b.step for a, b in pairs):
+        return "halo"
+    if all(not b.axes or a.axes == b.axes for a, b in pairs):
+        return "all_gather"
+    return "reshard"
