@@ -21,7 +21,7 @@ CAUSAL_FORMS = ("trilu", "additive")
 
 
 class Graph:
-    """Collects nodes and weights. `power` is a value's expected mean square; models keep it near 1."""
+    """Collects nodes and weights. `power` is a value's expected mean square, kept near 1."""
 
     def __init__(self, opset: int, seed: int) -> None:
         self.opset, self.random = opset, np.random.default_rng(seed)
@@ -146,7 +146,7 @@ class Graph:
         )
 
     def masked(self, scores: str, length: int, form: str | None) -> str:
-        """Hide the future from each token: Where under a triangle, or add a constant of 0 and -inf."""
+        """Hide the future from each token: Where under a triangle, or add 0 and -inf."""
         if form is None:
             return scores
         if form == "trilu" and self.opset >= 14:

@@ -1,4 +1,4 @@
-"""Building nn ops with NumPy's conveniences: broadcasting, any-rank matmul, negative axes, constants.
+"""Building nn ops with NumPy's conveniences: broadcasting, matmul of any rank, negative axes.
 
 Every frontend goes through `Builder`; it appends to one block and stamps each op with the current
 location. What cannot be built raises `BuildError`, which a frontend turns into its own error.
@@ -163,8 +163,8 @@ class Builder:
             return x
         if prod(shape) != prod(shape_of(x)):
             raise BuildError(
-                f"shape {shape_text(shape_of(x))} ({prod(shape_of(x))} elements) cannot be reshaped to "
-                f"{shape_text(shape)} ({prod(shape)} elements)"
+                f"shape {shape_text(shape_of(x))} ({prod(shape_of(x))} elements) cannot be "
+                f"reshaped to {shape_text(shape)} ({prod(shape)} elements)"
             )
         return self.emit("reshape", x, shape=shape)
 

@@ -138,7 +138,7 @@ def transposed_crop(
 
 @handles("Einsum")
 def einsum(node: Node) -> SSAValue:
-    """Einsum of one or two operands without repeated letters: transposes, sums and one dot_general."""
+    """One or two operands without repeated letters: transposes, sums and one dot_general."""
     node.need_float()
     equation = node.attr("equation", "").replace(" ", "")
     inputs, _, output = equation.partition("->")
@@ -169,9 +169,10 @@ def einsum_product(
     left, right = terms
     batch = [letter for letter in left if letter in right and letter in output]
     summed = [letter for letter in left if letter in right and letter not in output]
-    where = [
-        [term.index(letter) for letter in letters] for letters in (batch, summed) for term in terms
-    ]
-    result = node.b.dot_general(*values, (where[2], where[3]), (where[0], where[1]))
+    contract, batched = (
+        ([left.index(letter) for letter in letters], [right.index(letter) for letter in letters])
+        for letters in (summed, batch)
+    )
+    result = node.b.dot_general(*values, contract, batched)
     free = [letter for term in terms for letter in term if letter not in batch + summed]
     return result, "".join(batch + free)

@@ -104,7 +104,7 @@ def mod(node: Node) -> SSAValue:
 
 @handles("Pow")
 def power(node: Node) -> SSAValue:
-    """Squares, cubes and roots as products, as ONNX Runtime does too; the base's type is the result's."""
+    """The result has the base's type. Squares and cubes are products, as in ONNX Runtime."""
     exponent = node.known(1)
     base = node.x(0)
     if exponent is not None and exponent.size == 1 and node.rank(1) <= node.rank(0):

@@ -1,4 +1,4 @@
-"""What of a model is not supported: one finding for each op type or reason, and the error made of them."""
+"""What of a model is not supported: a finding for each op type or reason, and one error of all."""
 
 from __future__ import annotations
 

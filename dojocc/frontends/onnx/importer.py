@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ Scope = dict[str, Value | None]
 
 
 class Lost:
-    """Stands for a value that a refused node would have made; nodes that need it are passed over."""
+    """A value that a refused node would have made; nodes that need it are passed over."""
 
 
 LOST = Lost()
@@ -77,8 +78,6 @@ class Importer:
     def run(self, shapes: Shapes | None) -> ModuleOp:
         graph = self.source.model.graph
         scope: dict = {t.name: constant_array(t, self.source) for t in graph.initializer}
-        for tensor_proto in graph.initializer:
-            self.remark(f"initialiser {tensor_proto.name!r}", tensor_proto.data_type)
         inputs = [value for value in graph.input if value.name not in scope]
         arguments = []
         for value, shape in zip(
@@ -203,16 +202,14 @@ class Importer:
         key = (id(array), name)
         if key not in self.constants:
             check_not_nan(array, name)
+            self.remark(f"constant {name!r}", helper.np_dtype_to_tensor_dtype(array.dtype))
             self.constants[key] = (array, self.builder.constant(array, name or "constant"))
         return self.constants[key][1]
 
     def refuse(self, proto: NodeProto, opset: int, where: str, reason: str) -> None:
         for number, row in enumerate(self.findings):
             if (row.op, row.domain, row.reason) == (proto.op_type, proto.domain, reason):
-                again = Finding(
-                    row.op, row.domain, row.opset, row.count + 1, row.first, reason, row.nearest
-                )
-                self.findings[number] = again
+                self.findings[number] = replace(row, count=row.count + 1)
                 return
         near = None if proto.op_type in HANDLERS else nearest(proto.op_type)
         row = Finding(proto.op_type, proto.domain, opset, 1, where, reason, near)

@@ -21,11 +21,9 @@ def wrapped(node: Node, index: int, sizes: int | SSAValue) -> SSAValue:
             raise BuildError(f"index {outside.flat[0]} is outside a dim of {sizes}")
         return node.materialise(np.where(known < 0, known + sizes, known), node.proto.input[index])
     b, indices = node.b, node.x(index)
-    far = (
-        b.like(indices, sizes) if isinstance(sizes, int) else b.broadcast(sizes, shape_of(indices))
-    )
+    far = b.constant(np.array(sizes, np.int32)) if isinstance(sizes, int) else sizes
     negative = b.compare("LT", indices, b.like(indices, 0))
-    return b.select(negative, b.emit("add", indices, far), indices)
+    return b.select(negative, b.binary("add", indices, far), indices)
 
 
 @handles("Gather")

@@ -1,4 +1,4 @@
-"""Ops whose result is known at import: constants, shapes, ranges; and folding of nodes on known values."""
+"""Ops whose result is known at import (constants, shapes, ranges), and folding of known values."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def check_header(source: Source) -> None:
 
 
 def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose large initialisers are inputs: what shape inference and the checker need to see."""
+    """A copy whose large initialisers are inputs: what the checker needs to see."""
     copy = onnx.ModelProto()
     for row, value in model.ListFields():
         if row.name != "graph":
@@ -173,7 +173,8 @@ def external_array(tensor: TensorProto, source: Source) -> np.ndarray:
         raise InputError(
             f"{what} does not fit its file",
             where=f"{source.name}: {location}",
-            numbers=f"bytes {offset} to {offset + need} needed, length {length} declared, file has {have}",
+            numbers=f"bytes {offset} to {offset + need} are needed, {length} bytes declared, "
+            f"the file has {have}",
         )
     if need == 0:
         return np.zeros(tuple(tensor.dims), dtype)

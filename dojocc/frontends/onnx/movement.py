@@ -79,7 +79,7 @@ def concat(node: Node) -> SSAValue:
 
 @handles("Split")
 def split(node: Node) -> tuple[SSAValue, ...]:
-    """Sizes are an attribute before opset 13, an input since; else equal parts, the last maybe smaller."""
+    """Sizes are an attribute before opset 13, an input since; else equal parts, the last smaller."""
     shape = node.shape()
     axis = normal_axis(node.attr("axis", 0), len(shape))
     count = node.attr("num_outputs", len(node.proto.output))
@@ -260,9 +260,10 @@ def resize(node: Node) -> Value:
 def resize_scales(node: Node) -> tuple[list[float], list[int]]:
     """(scale, size of the result) of each dim, from whichever the opset's form gives."""
     shape = node.shape()
-    place = {7: None, 9: 1, 10: 1}.get(node.opset if node.op == "Resize" else min(node.opset, 9), 2)
     if node.op == "Upsample":
         place = None if node.opset < 9 else 1
+    else:
+        place = 1 if node.opset < 11 else 2
     written = node.attr("scales") if place is None else None
     if place is not None and node.has(place) and node.require(place, "scales").size:
         written = [float(number) for number in node.require(place, "scales")]

@@ -1,7 +1,7 @@
-"""What a handler of one ONNX op sees: operands (known or computed), attributes, and ways to refuse.
+"""What a handler of one ONNX op sees: operands (known or computed), attributes, ways to refuse.
 
-`@handles("Relu")` enrols a function `handler(node) -> value | tuple of values`; a value is an SSA value
-of the nn dialect or, where it is known at import, a NumPy array.
+`@handles("Relu")` enrols a function `handler(node) -> value | tuple of values`; a value is an SSA
+value of the nn dialect or, where it is known at import, a NumPy array.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ELEMENT_TYPES: dict[int, Attribute] = {
 
 
 class Refusal(Exception):
-    """This node cannot be imported; the message says why. Collected, so that all are reported at once."""
+    """This node cannot be imported; the message says why. All are collected and reported at once."""
 
 
 class BadWeights(Exception):

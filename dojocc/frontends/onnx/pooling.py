@@ -69,7 +69,7 @@ def average_pool(node: Node) -> SSAValue:
 
 
 def averaged(node: Node, total: SSAValue, counts: np.ndarray) -> SSAValue:
-    """Each window's sum times one over its count; windows that differ get a constant of the plane."""
+    """Each window's sum times one over its count; counts that differ become a constant plane."""
     if counts.min() == counts.max():
         return node.b.scaled(total, 1 / float(counts.flat[0]))
     shares = node.b.constant((1 / counts).astype(np.float32), f"{node.proto.output[0]}.shares")

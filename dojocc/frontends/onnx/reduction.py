@@ -78,7 +78,7 @@ def reduce_log_sum_exp(node: Node) -> SSAValue:
 
 @handles("ArgMax", "ArgMin")
 def arg_reduce(node: Node) -> SSAValue:
-    """The first place of the extreme, or the last with select_last_index (then from the reversed tensor)."""
+    """The first place of the extreme; with select_last_index the last, from the reversed tensor."""
     b, x = node.b, node.x()
     shape = shape_of(x)
     axis = normal_axis(node.attr("axis", 0), len(shape))

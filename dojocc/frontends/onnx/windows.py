@@ -52,7 +52,7 @@ def conv_padding(
 
 
 def ceil_extra(size: int, pad: tuple[int, int], reach: int, stride: int) -> int:
-    """Padding beyond the written one for ceil_mode: a last window counts if it starts before the end pad."""
+    """Padding that ceil_mode adds; a last window counts only if it starts before the end pad."""
     room = size + sum(pad) - reach
     count = -(-room // stride) + 1
     if (count - 1) * stride >= size + pad[0]:
