@@ -83,7 +83,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Access:
-    """What a memory row touches: `granules` pieces of `granule_bytes` (None: by lanes and format)."""
+    """What a memory row touches: `granules` pieces of `granule_bytes` (None: by format)."""
 
     kind: str
     granules: int
@@ -215,7 +215,7 @@ def check_body(row: Row) -> None:
 
 
 def parse_form(form: str) -> tuple[Operand, ...]:
-    """`">d:v@rd <a:v@ra"` -> operands: a character for the role (see ROLES), then name:kind@slot."""
+    """`">d:v@rd <a:v@ra"` -> operands: the role (see ROLES), then name:kind@slot."""
     operands = []
     for item in form.split():
         name, _, rest = item[1:].partition(":")
