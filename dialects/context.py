@@ -10,10 +10,13 @@ from xdsl.dialects.builtin import Builtin
 from xdsl.dialects.func import Func
 from xdsl.ir import Dialect
 
+from dojocc.dialects.disa import DISA
+from dojocc.dialects.mesh import Mesh
 from dojocc.dialects.nn import NN
+from dojocc.dialects.tile import Tile
 from dojocc.runtime.target import Target
 
-DIALECTS: tuple[Dialect, ...] = (Builtin, Func, NN)
+DIALECTS: tuple[Dialect, ...] = (Builtin, Func, NN, Mesh, Tile, DISA)
 
 
 @dataclass

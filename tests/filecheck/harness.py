@@ -21,7 +21,8 @@ from filecheck.options import Options
 from filecheck.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 
-from dojocc.dialects.context import DojoContext, parse_module, print_module
+from dojocc.dialects.context import DojoContext
+from dojocc.dialects.printing import parse_module, print_module
 from dojocc.passes.pipeline import parse_passes, run_pipeline
 from dojocc.runtime.errors import DojoError
 from dojocc.runtime.targets import load_target
