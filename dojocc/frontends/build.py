@@ -24,6 +24,10 @@ class BuildError(Exception):
     """Operands that do not fit together; the message says how."""
 
 
+class NotSupported(BuildError):
+    """Nothing is wrong with the operands, but this compiler has no form for them."""
+
+
 def shape_of(value: SSAValue) -> tuple[int, ...]:
     assert isinstance(value.type, TensorType)
     return tuple(value.type.get_shape())
@@ -68,9 +72,9 @@ def to_device_dtype(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype == np.int64:
         if array.size and (array.min() < INT32.min or array.max() > INT32.max):
             worst = max(array.reshape(-1).tolist(), key=abs)
-            raise BuildError(f"{name}: {worst} does not fit the machine's 32-bit integers")
+            raise NotSupported(f"{name}: {worst} does not fit the machine's 32-bit integers")
         return array.astype(np.int32)
-    raise BuildError(f"{name}: numbers of type {array.dtype} are not supported")
+    raise NotSupported(f"{name}: numbers of type {array.dtype} are not supported")
 
 
 class Builder:
@@ -97,7 +101,9 @@ class Builder:
         """A constant; more than a few elements become a resource called `name`."""
         array = to_device_dtype(array, name)
         if array.size == 0:
-            raise BuildError(f"{name}: a tensor of shape {shape_text(array.shape)} has no elements")
+            raise NotSupported(
+                f"{name}: a tensor of shape {shape_text(array.shape)} has no elements"
+            )
         return self.emit("constant", **constant_properties(array, name, self.context.resources))
 
     def full(self, number: float, shape: Sequence[int], element_type: Attribute = f32) -> SSAValue:

@@ -141,9 +141,12 @@ def einsum(node: Node) -> SSAValue:
     """One or two operands without repeated letters: transposes, sums and one dot_general."""
     node.need_float()
     equation = node.attr("equation", "").replace(" ", "")
-    inputs, _, output = equation.partition("->")
+    inputs, arrow, output = equation.partition("->")
     terms = inputs.split(",")
-    if "." in equation or len(terms) != node.count or node.count > 2 or "->" not in equation:
+    if not arrow:  # then the letters that stand once, in order
+        output = "".join(sorted(letter for letter in inputs if inputs.count(letter) == 1))
+        output = output.replace(",", "")
+    if "." in equation or len(terms) != node.count or node.count > 2:
         raise Refusal(
             f"equation {equation!r}: one or two operands, written with ->, without ellipsis"
         )

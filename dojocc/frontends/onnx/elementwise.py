@@ -87,13 +87,11 @@ def mean(node: Node) -> SSAValue:
 
 @handles("Mod")
 def mod(node: Node) -> SSAValue:
-    """C's fmod, or for integers the remainder with the divisor's sign."""
+    """C's fmod, or the remainder with the divisor's sign."""
     left, right = two(node)
     rest = node.b.emit("remainder", left, right)
     if node.attr("fmod", 0):
         return rest
-    if node.is_float():
-        raise Refusal("Mod of floats needs fmod=1")
     zero = node.b.like(rest, 0)
     differs = node.b.emit(
         "xor", node.b.compare("LT", rest, zero), node.b.compare("LT", right, zero)

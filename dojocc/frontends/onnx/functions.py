@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, defs
 from onnx.onnx_cpp2py_export.defs import SchemaError
 
 
-def schema_of(op: str, opset: int) -> defs.OpSchema | None:
+def schema_of(op: str, opset: int) -> Any:  # onnx has no type stubs for it
     try:
         return defs.get_schema(op, opset, "")
     except SchemaError:

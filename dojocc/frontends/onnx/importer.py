@@ -16,7 +16,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.types import tensor
-from dojocc.frontends.build import Builder, BuildError, element_of, shape_of
+from dojocc.frontends.build import Builder, BuildError, NotSupported, element_of, shape_of
 from dojocc.frontends.onnx import (  # noqa: F401  each module enrols its handlers
     activation,
     contraction,
@@ -107,15 +107,23 @@ class Importer:
                 )
             value = scope[output.name]
             self.builder.location = f"output '{output.name}'"
-            if isinstance(value, np.ndarray):
-                value = self.materialise(value, output.name)
-            results.append(value)
+            results.append(self.result(value, output.name))
             rows.append((output.name, output.type.tensor_type.elem_type))
         self.block.add_op(ReturnOp(*results))
         kinds = ([a.type for a in self.block.args], [value.type for value in results])
         function = FuncOp("main", kinds, Region(self.block), arg_attrs=_attributes(arguments))
         function.properties["res_attrs"] = _attributes(rows)
         return ModuleOp([function])
+
+    def result(self, value: Value, name: str) -> SSAValue:
+        """An output's value; a known one, which no input decides, is a constant."""
+        if isinstance(value, SSAValue):
+            return value
+        try:
+            return self.materialise(value, name)
+        except BuildError as error:
+            what = f"output {name!r} is known at import and cannot be a result: {error}"
+            raise InputError(what, where=self.source.name) from error
 
     def nodes(self, nodes: Sequence[NodeProto], scope: dict, opset: int, within: str) -> None:
         """Import nodes in order; `within` names the enclosing call, if any."""
@@ -138,7 +146,7 @@ class Importer:
         self.builder.location = where
         try:
             return self.values(proto, operands, scope, opset, where)
-        except Refusal as refusal:
+        except (Refusal, NotSupported) as refusal:
             self.refuse(proto, opset, where, str(refusal))
         except BadWeights as error:
             help = "the file is damaged, or training diverged; check the weights it was made from"
@@ -156,6 +164,8 @@ class Importer:
         if function is not None:
             return self.call(function, proto, operands, opset, where)
         node = Node(proto, operands, opset, self.builder, self.materialise)
+        if proto.op_type == "Cast" and not foldable(node):
+            self.remark(where, node.attr("to"))
         if proto.op_type == "If" and proto.domain in STANDARD:
             return self.branch(node, scope, where)
         if foldable(node):
@@ -202,7 +212,8 @@ class Importer:
         key = (id(array), name)
         if key not in self.constants:
             check_not_nan(array, name)
-            self.remark(f"constant {name!r}", helper.np_dtype_to_tensor_dtype(array.dtype))
+            if array.size:
+                self.remark(f"constant {name!r}", helper.np_dtype_to_tensor_dtype(array.dtype))
             self.constants[key] = (array, self.builder.constant(array, name or "constant"))
         return self.constants[key][1]
 

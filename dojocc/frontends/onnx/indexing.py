@@ -87,3 +87,17 @@ def eye_like(node: Node) -> SSAValue:
     kind = node.attr("dtype")
     wanted = element_of(node.x()) if kind is None else node.element_type(kind)
     return node.b.convert(node.b.constant(values, node.proto.output[0]), wanted)
+
+
+@handles("Hardmax")
+def hardmax(node: Node) -> SSAValue:
+    """1 at the first largest element of each row, else 0."""
+    b, shape = node.b, node.shape()
+    axis = normal_axis(node.attr("axis", -1 if node.opset >= 13 else 1), len(shape))
+    if node.opset < 13 and axis != len(shape) - 1:
+        raise Refusal("before opset 13 only the last axis is supported")
+    place = b.emit("arg_reduce", node.x(), kind="max", axis=axis)
+    column = b.reshape(place, (*shape[:axis], 1, *shape[axis + 1 :]))
+    steps = np.arange(shape[axis], dtype=np.int32).reshape([-1] + [1] * (len(shape) - 1 - axis))
+    hit = b.compare("EQ", column, b.constant(steps, f"{node.proto.output[0]}.steps"))
+    return b.convert(hit, element_of(node.x()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -77,28 +75,30 @@ def foldable(node: Node) -> bool:
 
 def fold(node: Node) -> tuple[np.ndarray, ...] | None:
     """The node's values by ONNX's own reference, or None where that has no word on it."""
-    arrays: Sequence = node.operands
-    names = [f"operand{i}" if value is not None else "" for i, value in enumerate(arrays)]
+    feeds = {
+        f"operand{i}": value
+        for i, value in enumerate(node.operands)
+        if isinstance(value, np.ndarray)
+    }
     copy = onnx.NodeProto()
     copy.CopyFrom(node.proto)
     copy.ClearField("input")
-    copy.input.extend(names)
+    names = (f"operand{i}" for i in range(node.count))
+    copy.input.extend(name if name in feeds else "" for name in names)
     infos = [
         helper.make_tensor_value_info(
             name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
         )
-        for name, value in zip(names, arrays, strict=True)
-        if name
+        for name, value in feeds.items()
     ]
     outputs = [onnx.ValueInfoProto(name=name) for name in copy.output if name]
     graph = helper.make_graph([copy], "fold", infos, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", node.opset)])
-    feeds = {name: value for name, value in zip(names, arrays, strict=True) if name}
     try:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(model).run(None, feeds)
     except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError, AttributeError):
         return None
-    found = iter(results)  # pyright: ignore
+    found = iter(results)  # pyright: ignore[reportArgumentType]
     values = tuple(np.asarray(next(found)) if name else None for name in copy.output)
-    return values  # pyright: ignore
+    return values  # pyright: ignore[reportReturnType]

@@ -79,7 +79,7 @@ def concat(node: Node) -> SSAValue:
 
 @handles("Split")
 def split(node: Node) -> tuple[SSAValue, ...]:
-    """Sizes are an attribute before opset 13, an input since; else equal parts, the last smaller."""
+    """Sizes are an attribute before opset 13, an input since; else equal, the last smaller."""
     shape = node.shape()
     axis = normal_axis(node.attr("axis", 0), len(shape))
     count = node.attr("num_outputs", len(node.proto.output))
@@ -138,7 +138,7 @@ def pad(node: Node) -> SSAValue:
     b, rank = node.b, node.rank()
     if node.opset < 11:
         amounts, axes = list(node.attr("pads")), list(range(rank))
-        value = b.constant(np.float32(node.attr("value", 0.0)))
+        value = b.full(node.attr("value", 0.0), ())
     else:
         amounts = node.integers(1, "pads")
         axes = node.integers(3, "axes") if node.has(3) else range(rank)
@@ -204,7 +204,8 @@ def space_to_depth(node: Node) -> SSAValue:
     count, depth, height, width = node.shape()
     small = (height // block, width // block)
     split = (count, depth, small[0], block, small[1], block)
-    moved = b.transpose(b.reshape(node.x(), split), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if node.attr("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    moved = b.transpose(b.reshape(node.x(), split), order)
     return b.reshape(moved, (count, depth * block * block, *small))
 
 

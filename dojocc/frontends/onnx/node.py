@@ -33,7 +33,7 @@ ELEMENT_TYPES: dict[int, Attribute] = {
 
 
 class Refusal(Exception):
-    """This node cannot be imported; the message says why. All are collected and reported at once."""
+    """This node cannot be imported; the message says why. All are reported at once."""
 
 
 class BadWeights(Exception):
