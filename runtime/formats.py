@@ -242,29 +242,30 @@ def encode_with_flags(
     result = decode(codes, row, bias=bias, denormal=denormal).astype(np.float64)
     given = np.asarray(values)
     given = (given if row.kind == "int" else _as_float32(given)).astype(np.float64)
-    nan = np.isnan(given)
-    flags = np.zeros(given.shape, np.uint8)
+    size, small, nan = np.abs(given), row.smallest_normal(bias), np.isnan(given)
     if row.kind == "int":
-        flags[nan] = Flag.INVALID
         rounded = np.rint(given)
-        flags[(rounded > row.largest()) | (rounded < -row.largest() - 1)] |= Flag.OVERFLOW
-        return codes, flags
-    invalid = (nan | (given < 0)) if not row.sign else nan
-    invalid &= row.kind == "cfloat"
-    size, small = np.abs(given), row.smallest_normal(bias)
-    with np.errstate(invalid="ignore"):
-        beyond = np.isinf(result) & np.isfinite(given)
-        if row.kind == "cfloat":
-            half_step = row.largest(bias) * row.epsilon / (2 - row.epsilon) / 2
-            limit = row.largest(bias) + half_step
-            beyond = size >= limit if rounding == "nearest" else size > row.largest(bias)
-        underflow = (size > 0) & (size < small) & (result != given)
-        is_denormal = (np.abs(result) > 0) & (np.abs(result) < small)
-    flags[invalid] = Flag.INVALID
-    flags[beyond & ~invalid] |= Flag.OVERFLOW
-    flags[underflow & ~invalid] |= Flag.UNDERFLOW
-    flags[is_denormal & ~invalid] |= Flag.DENORMAL
-    return codes, flags
+        beyond = (rounded > row.largest()) | (rounded < -row.largest() - 1)
+        return codes, _flags(nan, beyond, nan, nan)
+    if row.kind == "ieee":
+        invalid, beyond = np.zeros_like(nan), np.isinf(result) & np.isfinite(given)
+    else:
+        invalid = nan if row.sign else nan | (given < 0)
+        half_step = row.largest(bias) * row.epsilon / (2 - row.epsilon) / 2
+        limit = row.largest(bias) + half_step
+        beyond = size >= limit if rounding == "nearest" else size > row.largest(bias)
+    underflow = (size > 0) & (size < small) & (result != given)
+    is_denormal = (np.abs(result) > 0) & (np.abs(result) < small)
+    return codes, _flags(invalid, beyond, underflow, is_denormal)
+
+
+def _flags(
+    invalid: np.ndarray, overflow: np.ndarray, underflow: np.ndarray, denormal: np.ndarray
+) -> np.ndarray:
+    """Flag bits; an invalid conversion raises nothing else."""
+    flags = overflow * np.uint8(Flag.OVERFLOW) | underflow * np.uint8(Flag.UNDERFLOW)
+    flags = flags | denormal * np.uint8(Flag.DENORMAL)
+    return np.where(invalid, np.uint8(Flag.INVALID), flags)
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:
@@ -300,9 +301,6 @@ def _in_blocks(
 ) -> np.ndarray:
     """Apply `convert(values, random)` block by block, so that its temporaries stay in cache."""
     result = np.empty(values.shape, dtype)
-    if values.size <= BLOCK:
-        result[...] = convert(values, random)
-        return result
     flat = np.ascontiguousarray(values).reshape(-1)
     bits = None if random is None else np.ascontiguousarray(random).reshape(-1)
     out = result.reshape(-1)
@@ -313,7 +311,7 @@ def _in_blocks(
 
 
 def _encode_bf16(values: np.ndarray, random: np.ndarray | None) -> np.ndarray:
-    bits = np.ascontiguousarray(values).view(np.uint32).reshape(values.shape)
+    bits = values.view(np.uint32)
     high = bits >> np.uint32(16)
     if random is None:
         code = ((high & np.uint32(1)) + np.uint32(0x7FFF) + bits) >> np.uint32(16)
@@ -345,7 +343,7 @@ def _encode_cfloat(
 
     A carry out of the mantissa therefore lands in the exponent, and clamping is a minimum.
     """
-    bits = np.ascontiguousarray(values).view(np.uint32).reshape(values.shape)
+    bits = values.view(np.uint32)
     size = bits & np.uint32(0x7FFFFFFF)
     shift = np.uint32(23 - row.mantissa)
     if random is None:
