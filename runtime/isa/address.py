@@ -1,10 +1,14 @@
 """Address rows: they set the fields of the address generators a0-a15.
 
 The address of granule g of an access whose first granule is f is
+
     base + sum over levels of stride[level] * counter[level] + (f + g) * pitch
+
 and its coordinates, for lane l of the granule, are
+
     y = y0 + sum of y_stride[level] * counter[level]
     x = x0 + sum of x_stride[level] * counter[level] + (f + g) * granule_step + l * lane_step
+
 It is in bounds if 0 <= y < y_limit and 0 <= x < x_limit; a bound that is not set always holds.
 The counter of a level that is not open is 0. Bodies give the new value of the field that they set.
 """

@@ -101,5 +101,6 @@ def readable(terminal: str) -> str:
         return READABLE[terminal]
     for known in grammar().terminals:
         if known.name == terminal and isinstance(known.pattern, PatternStr):
-            return known.pattern.value
+            text = known.pattern.value
+            return text if text[0].isalpha() or text[0] == "." else repr(text)
     return terminal
