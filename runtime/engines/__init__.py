@@ -1,0 +1,54 @@
+"""Engines: run a program's instruction streams on arrays. `run` is the way in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dojocc.runtime.engines.counters import Counters
+from dojocc.runtime.engines.machine import Machine
+from dojocc.runtime.engines.reference import Reference
+from dojocc.runtime.engines.scheduler import Scheduler
+from dojocc.runtime.engines.vector import Vector
+from dojocc.runtime.errors import UsageError
+from dojocc.runtime.program import Program
+
+ENGINES = ("vector", "reference")
+MODES = ("fast", "exact")
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """Outputs by name, and what was executed."""
+
+    outputs: dict[str, np.ndarray]
+    counters: Counters
+
+
+def run(
+    program: Program,
+    inputs: dict[str, np.ndarray],
+    engine: str = "vector",
+    mode: str = "fast",
+    machine: Machine | None = None,
+) -> RunResult:
+    """Run `program` on `inputs` (name -> array of the model's shape).
+
+    `engine` "reference" goes instruction by instruction; "vector" lifts loops. `mode` "exact" keeps the
+    machine's order of FP32 additions, "fast" lets the BLAS choose. A `machine` of an earlier run of the
+    same program may be given again: its images are restored. Raises InputError for wrong inputs and
+    MachineStop for traps, deadlocks and the watchdog.
+    """
+    if engine not in ENGINES or mode not in MODES:
+        raise UsageError(f"no engine {engine!r} in mode {mode!r}", help=f"engines {ENGINES}, modes {MODES}")
+    if machine is None:
+        machine = Machine(program)
+    else:
+        machine.restore()
+    machine.write_inputs(inputs)
+    counters = Counters()
+    core = Reference(machine, counters) if engine == "reference" else Vector(machine, counters, mode == "exact")
+    with np.errstate(all="ignore"):
+        Scheduler(machine, core).run()
+    return RunResult(machine.read_outputs(), counters)

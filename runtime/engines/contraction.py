@@ -1,0 +1,193 @@
+"""Declared product reductions over a loop nest as matrix products.
+
+Takes two operands with axes (distinct node contents, open loops, rows or columns, depth) and the loops the
+accumulator is carried over; gives the sum of products for every node and every other loop. `exact` adds in
+the order the machine does; `fast` leaves the order of FP32 additions to the BLAS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+
+@dataclass(eq=False)
+class Operand:
+    """`values` [distinct, loops..., outer, depth]: float32; `group[node]` is the node's row of axis 0.
+
+    `mask` (broadcastable to values, or None): False where implicit padding reads as zero.
+    """
+
+    values: np.ndarray
+    group: np.ndarray
+    mask: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None:
+            loops = np.broadcast_shapes(self.values.shape[:-2], self.mask.shape[:-2])
+            self.values = np.broadcast_to(self.values, (*loops, *self.values.shape[-2:]))
+
+    def varies(self, loop: int) -> bool:
+        return self.values.shape[1 + loop] > 1
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Open loops by role: reduced, and of the others those that only a, only b, or both move along."""
+
+    reduced: tuple[int, ...]
+    only_a: tuple[int, ...]
+    only_b: tuple[int, ...]
+    both: tuple[int, ...]
+
+
+def roles(a: Operand, b: Operand, loops: int, reduced: tuple[int, ...]) -> Roles:
+    """Classify the open loops; a loop that moves neither operand has no role."""
+    free = [i for i in range(loops) if i not in reduced]
+    return Roles(
+        reduced,
+        tuple(i for i in free if a.varies(i) and not b.varies(i)),
+        tuple(i for i in free if b.varies(i) and not a.varies(i)),
+        tuple(i for i in free if a.varies(i) and b.varies(i)),
+    )
+
+
+def _matrix(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
+    """[distinct, batch, own x outer, reduced x depth], contiguous, padding zeroed."""
+    values = operand.values
+    outer, depth = values.ndim - 2, values.ndim - 1
+    keep = part.both + own + (outer - 1,) + part.reduced + (depth - 1,)
+    dropped = [i for i in range(outer - 1) if i not in part.both + own + part.reduced]
+
+    def arrange(array: np.ndarray) -> np.ndarray:
+        array = array.transpose(0, *(1 + i for i in keep), *(1 + i for i in dropped))
+        return array.reshape(array.shape[: 1 + len(keep)])
+
+    values = arrange(values)
+    shape = list(values.shape)
+    for place, loop in enumerate(part.reduced):
+        shape[1 + len(part.both) + len(own) + 1 + place] = counts[loop]
+    if operand.mask is not None:
+        mask = arrange(operand.mask)
+        values = np.broadcast_to(values, shape).copy()
+        np.copyto(values, np.float32(0), where=~mask)
+    else:
+        values = np.broadcast_to(values, shape)
+    batch = prod(shape[1 : 1 + len(part.both)])
+    rows = prod(shape[1 + len(part.both) : 2 + len(part.both) + len(own)])
+    return np.ascontiguousarray(values).reshape(shape[0], batch, rows, -1)
+
+
+def _sequential(a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """start + a @ b^T with the products added one after another (a [..., m, k], b [..., n, k])."""
+    shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + (a.shape[-2], b.shape[-2])
+    total = np.zeros(shape, np.float32) if start is None else start.astype(np.float32)
+    product = np.empty(shape, np.float32)
+    for k in range(a.shape[-1]):
+        np.multiply(a[..., :, None, k], b[..., None, :, k], out=product)
+        np.add(total, product, out=total)
+    return total
+
+
+def _multiply(a: np.ndarray, b: np.ndarray, exact: bool) -> np.ndarray:
+    """Distinct a x distinct b: [ua, ub, batch, m, n]."""
+    if exact:
+        return _sequential(a[:, None], b[None], None)
+    if a.shape[1] == 1:
+        ua, _, m, k = a.shape
+        ub, _, n, _ = b.shape
+        product = a.reshape(ua * m, k) @ b.reshape(ub * n, k).T
+        return product.reshape(ua, m, 1, ub, n).transpose(0, 3, 2, 1, 4)
+    return np.matmul(a[:, None], b[None].swapaxes(-1, -2))
+
+
+def _pick(product: np.ndarray, group_a: np.ndarray, group_b: np.ndarray) -> np.ndarray:
+    """product[group_a[node], group_b[node]] for every node, as a view when the nodes form the full grid in order."""
+    ua, ub = product.shape[:2]
+    count = np.arange(len(group_a))
+    if len(group_a) == ua * ub:
+        if np.array_equal(count, group_a * ub + group_b):
+            return product.reshape(ua * ub, *product.shape[2:]) if ub == 1 or ua == 1 else _flat(product)
+        if np.array_equal(count, group_b * ua + group_a):
+            return _flat(product.swapaxes(0, 1))
+    return product[group_a, group_b]
+
+
+def _flat(product: np.ndarray) -> np.ndarray:
+    return product.reshape(-1, *product.shape[2:])
+
+
+def _per_node(a: np.ndarray, b: np.ndarray, ga: np.ndarray, gb: np.ndarray, exact: bool) -> np.ndarray:
+    """Every node's product when the pairs are few among all combinations: one product per distinct b (or a)."""
+    if b.shape[0] > a.shape[0]:
+        return _per_node(b, a, gb, ga, exact).swapaxes(-1, -2)
+    result = np.empty((len(ga), a.shape[1], a.shape[2], b.shape[2]), np.float32)
+    for number in range(b.shape[0]):
+        members = np.flatnonzero(gb == number)
+        used, where = np.unique(ga[members], return_inverse=True)
+        product = _multiply(a[used], b[number : number + 1], exact)[:, 0]
+        result[members] = product[where.reshape(-1)]
+    return result
+
+
+def contract(
+    a: Operand, b: Operand, counts: tuple[int, ...], reduced: tuple[int, ...], start, exact: bool
+) -> np.ndarray:
+    """start + sum over `reduced` loops and depth of a x b: [nodes, free loops (1 where unmoved), a outer, b outer].
+
+    `start` is [nodes or 1, free loops, a outer, b outer]; free loops keep their order.
+    """
+    part = roles(a, b, len(counts), reduced)
+    left = _matrix(a, part, part.only_a, counts)
+    right = _matrix(b, part, part.only_b, counts)
+    group_a, group_b = np.broadcast_arrays(a.group, b.group)
+    if exact and np.any(start):
+        first = _arrange_start(start, a, b, counts, part, len(group_a))
+        product = _sequential(left[group_a], right[group_b], first)
+        return _restore(product, a, b, counts, part)
+    pairs = len(np.unique(group_a * right.shape[0] + group_b))
+    if pairs * 4 >= left.shape[0] * right.shape[0] * 3:
+        product = _pick(_multiply(left, right, exact), group_a, group_b)
+    else:
+        product = _per_node(left, right, group_a, group_b, exact)
+    result = _restore(product, a, b, counts, part)
+    return result + start if np.any(start) else result
+
+
+def _axes(a: Operand, b: Operand, counts, part: Roles) -> list[int]:
+    """Loop of each axis of a product after splitting (-1, -2: the outer axes of a and b)."""
+    return [*part.both, *part.only_a, -1, *part.only_b, -2]
+
+
+def _restore(product: np.ndarray, a: Operand, b: Operand, counts, part: Roles) -> np.ndarray:
+    """[nodes, batch, m, n] back to [nodes, free loops, a outer, b outer]."""
+    axes = _axes(a, b, counts, part)
+    size = {-1: a.values.shape[-2], -2: b.values.shape[-2]}
+    shape = [size[i] if i < 0 else counts[i] for i in axes]
+    product = product.reshape(product.shape[0], *shape)
+    free = [i for i in range(len(counts)) if i not in part.reduced]
+    present = [i for i in free if i in axes]
+    product = product.transpose(0, *(1 + axes.index(i) for i in [*present, -1, -2]))
+    index = tuple(slice(None) if i in present else None for i in free)
+    return product[(slice(None), *index)]
+
+
+def _arrange_start(start: np.ndarray, a: Operand, b: Operand, counts, part: Roles, nodes: int) -> np.ndarray:
+    """`start` in the product's own order [nodes, batch, m, n]."""
+    axes = _axes(a, b, counts, part)
+    free = [i for i in range(len(counts)) if i not in part.reduced]
+    idle = [i for i in free if i not in axes]
+    if any(start.shape[1 + free.index(i)] > 1 for i in idle):
+        raise ValueError("an accumulator moves along a loop that moves neither operand")
+    position = {loop: 1 + place for place, loop in enumerate(free)}
+    position[-1], position[-2] = 1 + len(free), 2 + len(free)
+    size = {-1: a.values.shape[-2], -2: b.values.shape[-2]}
+    full = np.broadcast_to(
+        start, (nodes, *(1 if i in idle else counts[i] for i in free), size[-1], size[-2])
+    )
+    full = full.transpose(0, *(position[i] for i in axes), *(position[i] for i in idle))
+    rows = prod(counts[i] for i in part.only_a) * size[-1]
+    columns = prod(counts[i] for i in part.only_b) * size[-2]
+    return full.reshape(nodes, -1, rows, columns)

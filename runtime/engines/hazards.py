@@ -1,0 +1,128 @@
+"""May all iterations of a loop nest touch memory at once? The second half of the proof for lifting.
+
+Lifting runs every iteration of the first instruction, then every iteration of the next. That is the same
+as the machine's order if no store of one iteration meets a load or store of another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dojocc.runtime.engines.access import Access, addresses, injective, inside
+from dojocc.runtime.engines.tree import Loop, Op
+
+ENUMERATED = 1 << 22  # granules; beyond that the exact test is not tried
+
+
+@dataclass(frozen=True, eq=False)
+class Touch:
+    """One memory instruction of the nest: its open loops and its access (None: addresses from data)."""
+
+    op: Op
+    path: tuple[Loop, ...]
+    access: Access | None
+
+    @property
+    def stores(self) -> bool:
+        return self.op.row.access is not None and self.op.row.access.kind == "store"
+
+
+def conflict(touches: list[Touch]) -> str | None:
+    """Why the nest's accesses may not run at once, or None."""
+    stored = False
+    for touch in touches:
+        stored |= touch.stores
+        if touch.access is None and stored:
+            return f"`{touch.op.name}` takes addresses from data beside stores"
+    stores = [t for t in touches if t.stores]
+    for store in stores:
+        if not injective(store.access):
+            return f"`{store.op.name}` at word {store.op.word} stores twice to one place"
+    for number, store in enumerate(stores):
+        others = [t for t in touches if not t.stores and t.access is not None] + stores[number + 1 :]
+        for other in others:
+            if not compatible(store, other):
+                return f"words {store.op.word} and {other.op.word} meet in memory across iterations"
+    return None
+
+
+def compatible(store: Touch, other: Touch) -> bool:
+    """True when the two can meet only within one iteration of the loops they share (or never)."""
+    if disjoint(store.access, other.access):
+        return True
+    return same_iteration(store, other) or exactly_disjoint(store.access, other.access)
+
+
+def disjoint(a: Access, b: Access) -> bool:
+    """The touched spans do not meet on any node."""
+    (low_a, high_a), (low_b, high_b) = a.span(), b.span()
+    first = np.asarray(a.base) + high_a <= np.asarray(b.base) + low_b
+    second = np.asarray(b.base) + high_b <= np.asarray(a.base) + low_a
+    return bool(np.all(first | second))
+
+
+def same_iteration(store: Touch, other: Touch) -> bool:
+    """All meeting bytes belong to the same iteration of the shared loops: equal strides, blocks apart."""
+    shared = 0
+    while shared < min(len(store.path), len(other.path)) and store.path[shared] is other.path[shared]:
+        shared += 1
+    a, b = store.access, other.access
+    if isinstance(a.base, np.ndarray) or isinstance(b.base, np.ndarray):
+        return False
+    if a.strides[:shared] != b.strides[:shared]:
+        return False
+    spans = [
+        replace(x, counts=x.counts[shared:], strides=x.strides[shared:], bounds=None) for x in (a, b)
+    ]
+    low = min(x.base + x.span()[0] for x in spans)
+    reach = max(x.base + x.span()[1] for x in spans) - low
+    for stride, count in sorted(
+        (abs(s), c) for s, c in zip(a.strides[:shared], a.counts[:shared], strict=True) if c > 1
+    ):
+        if stride < reach:
+            return False
+        reach += stride * (count - 1)
+    return True
+
+
+def exactly_disjoint(a: Access, b: Access) -> bool:
+    """Enumerate every byte of both (only where addresses are the same on all nodes)."""
+    if isinstance(a.base, np.ndarray) or isinstance(b.base, np.ndarray):
+        return False
+    sizes = [int(np.prod(x.shape, dtype=np.int64)) for x in (a, b)]
+    if max(sizes) > ENUMERATED:
+        return False
+    low = min(x.base + x.span()[0] for x in (a, b))
+    high = max(x.base + x.span()[1] for x in (a, b))
+    taken = np.zeros(high - low, bool)
+    taken[bytes_of(a, keep_outside=True) + a.base - low] = True
+    return not taken[bytes_of(b, keep_outside=b.bounds is None) + b.base - low].any()
+
+
+def bytes_of(access: Access, keep_outside: bool) -> np.ndarray:
+    """Every byte offset touched; granules that are out of bounds on every node only if `keep_outside`."""
+    start = addresses(access)
+    width = access.elements * access.item
+    every = start[:, None] + np.arange(width)
+    mask = None if keep_outside else inside(access)
+    if mask is not None:
+        used = mask.any(axis=0)
+        used = np.broadcast_to(used, access_shape(access, used.shape))
+        keep = _fold(used, access)
+        every = every[keep]
+    return every.reshape(-1)
+
+
+def access_shape(access: Access, mask_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Common shape of the access's axes and a mask's."""
+    return np.broadcast_shapes(access.shape, mask_shape)
+
+
+def _fold(used: np.ndarray, access: Access) -> np.ndarray:
+    """`used` per granule, any over axes along which the address does not move."""
+    for axis, size in enumerate(access.shape):
+        if size == 1 and used.shape[axis] > 1:
+            used = used.any(axis=axis, keepdims=True)
+    return used.any(axis=-1).reshape(-1)

@@ -1,0 +1,111 @@
+"""Product reductions (mmac, mmact, vfma) of a lifted nest: their operands straight from memory, deduplicated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dojocc.runtime.engines.access import Access, inside, region
+from dojocc.runtime.engines.contraction import Operand, contract
+from dojocc.runtime.engines.dedupe import group_rows
+from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
+from dojocc.runtime.engines.loads import Load, decoded_view, descriptor
+from dojocc.runtime.engines.thread import Descriptor
+from dojocc.runtime.engines.tree import Op
+from dojocc.runtime.formats import FORMATS
+
+
+def product_reduction(nest, op: Op, counts, carried: int, start: np.ndarray) -> np.ndarray | None:
+    """start + sum of products over the carried loops, or None where it is no matrix product."""
+    if op.row.mask is not None and int(op.fields[op.row.mask.name]):
+        return None
+    a = nest.load_of(int(op.fields["a"]))
+    b = nest.load_of(int(op.fields["b"]))
+    reduced = tuple(range(len(counts) - carried, len(counts)))
+    if op.row.unit == "matrix":
+        left, right = matrix_operand(nest, op, "a", a), matrix_operand(nest, op, "b", b)
+        return contract(left, right, counts, reduced, start, nest.engine.exact)
+    left, right = lane_operand(nest, op, "a", a), lane_operand(nest, op, "b", b)
+    if left.values.shape[-2] > 1 and right.values.shape[-2] > 1:
+        return None
+    wide_left = left.values.shape[-2] > 1
+    first = start[..., :, None] if wide_left else start[..., None, :]
+    if start.shape[-1] > 1 and left.values.shape[-2] == right.values.shape[-2] == 1:
+        return None
+    result = contract(left, right, counts, reduced, first, nest.engine.exact)
+    return result[..., :, 0] if wide_left else result[..., 0, :]
+
+
+def matrix_operand(nest, op: Op, name: str, load: Load | None) -> Operand:
+    """Operand a as [.., 8 rows, depth], operand b as [.., 8 columns, depth]."""
+    fmt = nest.thread.matrix_formats[name != "a"]
+    turned = name == "b" and op.name == "mmac"
+    if load is not None:
+        access = block_access(load.access, FORMATS[fmt.fmt].bytes, turned)
+        if access is not None:
+            operand = from_memory(nest, access, fmt)
+            return _swap(operand) if turned else operand
+    raw = lanes_as(nest.vector(int(op.fields[name])), "raw")
+    values = block(raw, fmt, B_BLOCK if turned else A_BLOCK)
+    return _from_values(nest, np.swapaxes(values, -1, -2) if turned else values)
+
+
+def block_access(access: Access, item: int, turned: bool) -> Access | None:
+    """The raw load as granules of whole block rows; None when granules are other pieces of the block."""
+    rows, columns = (4, 8) if turned else (8, 4)
+    if access.elements != columns * item or access.granules < rows:
+        return None
+    return replace(access, granules=rows, elements=columns, item=item)
+
+
+def lane_operand(nest, op: Op, name: str, load: Load | None) -> Operand:
+    """A vector operand as [.., lanes or 1, depth 1]."""
+    if load is not None and not load.op.row.access.raw:
+        fmt = descriptor(load.op, nest.thread)
+        pad = nest.thread.a[int(load.op.fields["a"])].pad
+        if FORMATS[fmt.fmt].kind != "int" and (load.access.bounds is None or pad == 0):
+            operand = from_memory(nest, load.access, fmt)
+            return Operand(_column(operand.values), operand.group, _column(operand.mask))
+    return _from_values(nest, lanes_as(nest.vector(int(op.fields[name])), "f32")[..., None])
+
+
+def _column(array: np.ndarray | None) -> np.ndarray | None:
+    """[.., granules, elements] to [.., lanes, 1]."""
+    if array is None:
+        return None
+    return array.reshape(*array.shape[:-2], -1, 1)
+
+
+def _swap(operand: Operand) -> Operand:
+    mask = None if operand.mask is None else np.swapaxes(operand.mask, -1, -2)
+    return Operand(np.swapaxes(operand.values, -1, -2), operand.group, mask)
+
+
+def _from_values(nest, values: np.ndarray) -> Operand:
+    count = len(nest.thread.nodes)
+    group = np.zeros(count, np.int64) if values.shape[0] == 1 else np.arange(count)
+    return Operand(values, group)
+
+
+def from_memory(nest, access: Access, fmt: Descriptor) -> Operand:
+    """Operand from the bytes of the nodes: nodes with equal bytes and bounds share one row."""
+    bytes_, offset = region(nest.sram, nest.nodes, access)
+    bounds = access.bounds
+    limits = [] if bounds is None else [bounds.y0, bounds.x0, bounds.y_limit, bounds.x_limit]
+    first, group = group_rows(bytes_, [limit for limit in limits if limit is not None])
+    values = decoded_view(bytes_[first], offset, access, fmt)
+    if bounds is None:
+        return Operand(values, group)
+    chosen = replace(
+        access,
+        bounds=replace(
+            bounds,
+            **{
+                name: limit[first]
+                for name, limit in zip(("y0", "x0", "y_limit", "x_limit"), limits, strict=True)
+                if isinstance(limit, np.ndarray)
+            },
+        ),
+    )
+    return Operand(values, group, inside(chosen))
