@@ -41,7 +41,9 @@ class Access:
 
     def __post_init__(self) -> None:
         if len(self.strides) != LEVELS:
-            raise ValueError(f"an access has {LEVELS} byte strides, one a loop level: {self.strides}")
+            raise ValueError(
+                f"an access has {LEVELS} byte strides, one a loop level: {self.strides}"
+            )
         for name in ("y_strides", "x_strides"):
             if len(getattr(self, name)) not in (0, LEVELS):
                 raise ValueError(f"{name} has {LEVELS} entries or none: {getattr(self, name)}")

@@ -73,7 +73,9 @@ class MmaOp(IRDLOperation):
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$cell `,` $lhs `,` $rhs (`transposed` $transposed^)? attr-dict"
 
-    def __init__(self, cell: SSAValue, lhs: SSAValue, rhs: SSAValue, transposed: bool = False) -> None:
+    def __init__(
+        self, cell: SSAValue, lhs: SSAValue, rhs: SSAValue, transposed: bool = False
+    ) -> None:
         super().__init__(
             operands=[cell, lhs, rhs], properties={"transposed": UnitAttr() if transposed else None}
         )
@@ -113,9 +115,7 @@ class VectorOp(IRDLOperation):
     predicate = opt_operand_def(PredType())
     result = result_def(REGISTER)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    assembly_format = (
-        "$mnemonic (`as` $format^)? $inputs (`if` $predicate^)? attr-dict `:` type($inputs) `->` type($result)"
-    )
+    assembly_format = "$mnemonic (`as` $format^)? $inputs (`if` $predicate^)? attr-dict `:` type($inputs) `->` type($result)"
 
     def __init__(
         self,
@@ -218,7 +218,9 @@ class AccumulateOp(IRDLOperation):
     def verify_(self) -> None:
         _verify_cell(self.cell, self.name)
         if self.kind.data not in ACCUMULATING:
-            raise VerifyException(f"tile.accumulate is one of {ACCUMULATING}, not '{self.kind.data}'")
+            raise VerifyException(
+                f"tile.accumulate is one of {ACCUMULATING}, not '{self.kind.data}'"
+            )
 
 
 @irdl_op_definition

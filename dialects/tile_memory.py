@@ -51,7 +51,9 @@ class AccessOp(IRDLOperation):
         access = self.where
         closed = access.levels() - enclosing_levels(self)
         if closed:
-            raise VerifyException(f"the access has strides on levels {sorted(closed)}, where no loop is open")
+            raise VerifyException(
+                f"the access has strides on levels {sorted(closed)}, where no loop is open"
+            )
         if not 0 <= access.first < 256:
             raise VerifyException(f"the first granule has 8 bits, not {access.first}")
         if (self.y0 or self.ylim) and not access.y_strides:
@@ -179,7 +181,9 @@ class StoreOp(AccessOp):
     def verify_form(self) -> None:
         self.verify_format(self.format, self.padded)
         if self.granules.value.data not in GRANULES[1:]:
-            raise VerifyException(f"a store has {GRANULES[1:]} granules, not {self.granules.value.data}")
+            raise VerifyException(
+                f"a store has {GRANULES[1:]} granules, not {self.granules.value.data}"
+            )
 
 
 @irdl_op_definition
@@ -234,7 +238,9 @@ class GatherOp(AccessOp):
     format = prop_def(StringAttr)
     result = result_def(VecType())
     irdl_options = _OPTIONS
-    assembly_format = "$buffer `at` $indices `as` $format " + _WHERE + " $access attr-dict `:` type($buffer)"
+    assembly_format = (
+        "$buffer `at` $indices `as` $format " + _WHERE + " $access attr-dict `:` type($buffer)"
+    )
 
     def __init__(self, buffer: SSAValue, indices: SSAValue, access: Access) -> None:
         assert isinstance(buffer.type, MemRefType)

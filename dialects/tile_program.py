@@ -62,11 +62,16 @@ def number_or_table(value: int | str) -> Attribute:
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """The schedule of one program class on a grid of R x C nodes. Order of ops = order of execution."""
+    """The schedule of one program class on a grid of R x C nodes. Order of ops = order of execution.
+
+    Once allocated, `sram_peak` bytes are used on every node; no plan could use less than `sram_bound`.
+    """
 
     name = "tile.program"
     sym_name = prop_def(SymbolNameConstraint())
     grid = prop_def(ArrayAttr[IntegerAttr[I64]])
+    sram_peak = opt_prop_def(IntegerAttr[I64])
+    sram_bound = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
     traits = traits_def(NoTerminator())
     irdl_options = _OPTIONS
@@ -74,7 +79,10 @@ class ProgramOp(IRDLOperation):
 
     def __init__(self, name: str, grid: tuple[int, int], body: Region) -> None:
         super().__init__(
-            properties={"sym_name": StringAttr(name), "grid": ArrayAttr([whole(size) for size in grid])},
+            properties={
+                "sym_name": StringAttr(name),
+                "grid": ArrayAttr([whole(size) for size in grid]),
+            },
             regions=[body],
         )
 
@@ -97,7 +105,9 @@ class AllocOp(IRDLOperation):
     assembly_format = "$label `layout` $layout (`address` $address^)? attr-dict `:` type($result)"
 
     def __init__(self, label: str, layout: Attribute, kind: MemRefType) -> None:
-        super().__init__(properties={"label": StringAttr(label), "layout": layout}, result_types=[kind])
+        super().__init__(
+            properties={"label": StringAttr(label), "layout": layout}, result_types=[kind]
+        )
 
 
 @irdl_op_definition
@@ -164,6 +174,8 @@ class ExchangeOp(IRDLOperation):
     bytes = prop_def(IntegerAttr[I64])
     cycles = prop_def(IntegerAttr[I64])
     mark = opt_prop_def(StringAttr)
+    # The semaphore that entries raise at both ends when they are done; set by the route pass.
+    semaphore = opt_prop_def(IntegerAttr[I64])
     irdl_options = _OPTIONS
     assembly_format = (
         "$number $sources `to` $destination `by` $segments (`zero_fill` $zero_fill^)? `bytes` $bytes"

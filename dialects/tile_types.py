@@ -157,7 +157,9 @@ class ForOp(IRDLOperation):
             raise VerifyException(f"loop level {level} is outside 0..{LEVELS - 1}")
         outer = enclosing_levels(self)
         if outer and level <= max(outer):
-            raise VerifyException(f"loop level {level} stands inside level {max(outer)}; levels rise inward")
+            raise VerifyException(
+                f"loop level {level} stands inside level {max(outer)}; levels rise inward"
+            )
         if (self.count is None) == (self.trips is None):
             raise VerifyException("a loop has either a count or a trips operand")
         if self.count is not None and not 0 <= self.count.value.data < 1 << 16:

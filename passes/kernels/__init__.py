@@ -1,0 +1,23 @@
+"""Kernel builders: from one fused op and its operands' layouts to tile.kernel loop nests and their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dojocc.passes.kernels.builder import KernelCall
+from dojocc.passes.kernels.elementwise import elementwise
+from dojocc.passes.kernels.frame import Request
+from dojocc.passes.kernels.region import Region
+
+Family = Callable[[Request, Region], list[KernelCall]]
+
+FAMILIES: dict[str, Family] = {}
+"""The kernel family of a root, by its `FUSIBLE` class; without a root a kernel is element-wise."""
+
+
+def kernel_calls(request: Request) -> list[KernelCall]:
+    """The kernels of one op and the calls that run them, in order."""
+    with Region.of(request.op) as region:
+        if region.root is None:
+            return elementwise(request, region)
+        return FAMILIES[region.root.FUSIBLE](request, region)

@@ -1,0 +1,201 @@
+"""What every kernel family shares: the request, views of leaves, guarded nests and repeated calls.
+
+A nest deeper than the machine's six levels keeps its inner loops; its outer ones become repeated calls
+of the same kernel from shifted addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from dojocc.dialects.domain import Affine, Dim, Map, dim, parallel_dims
+from dojocc.dialects.location import describe
+from dojocc.dialects.op import NNOp
+from dojocc.dialects.tile import LEVELS
+from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
+from dojocc.passes.kernels.region import Leaf
+from dojocc.passes.kernels.space import (
+    Bound,
+    Loop,
+    Space,
+    View,
+    axis_bound,
+    merge,
+    simplified,
+    space_of,
+    turns,
+    view_of,
+)
+from dojocc.runtime.errors import UnsupportedError
+from dojocc.runtime.layout import LANES, Layout
+
+MOST_CALLS = 4096
+"""Repeated calls of one kernel that a stream may hold."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One op to be made a kernel: operand and result layouts, and which operands are constants."""
+
+    op: NNOp
+    operands: tuple[Layout, ...]
+    results: tuple[Layout, ...]
+    constant: tuple[bool, ...] = ()
+    label: str = "kernel"
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        return self.operands + self.results
+
+    def is_constant(self, number: int) -> bool:
+        return number < len(self.constant) and self.constant[number]
+
+    def refused(self, what: str, help: str | None = None) -> UnsupportedError:
+        return UnsupportedError(f"{self.op.name}: {what}", where=describe(self.op), help=help)
+
+
+@dataclass
+class Frame:
+    """The views of one kernel over one space; leaves get a view the first time they are asked for."""
+
+    request: Request
+    dims: tuple[Dim, ...]
+    space: Space
+    views: list[View] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+    known: dict[Leaf, int] = field(default_factory=dict)
+
+    def add(self, source: int, view: View) -> int:
+        """One more buffer of the kernel; its number."""
+        self.views.append(view)
+        self.sources.append(source)
+        return len(self.views) - 1
+
+    def leaf(self, leaf: Leaf, lane: int | None = None, reach: int = 0) -> int:
+        """The buffer number of an operand read through a map; `reach` elements along `lane` are touched."""
+        if leaf not in self.known:
+            source, amap = leaf
+            layout = self.request.layouts[source]
+            (plain,) = simplified(self.dims, [amap])
+            view = view_of(layout, plain, self.space)
+            self.known[leaf] = self.add(
+                source, guarded_view(view, layout, plain, self.space, lane, reach)
+            )
+        return self.known[leaf]
+
+    def calls(
+        self,
+        loops: Sequence[Loop],
+        inside: int,
+        body: Callable[[KernelBuilder], None],
+    ) -> list[KernelCall]:
+        """The kernel calls that run `body` in the nest; the body opens `inside` levels more."""
+        active = self.space.active
+        if not active.any():
+            return []
+        nest = guarded(merge(loops, self.views), active)
+        split = max(len(nest) + inside - LEVELS, 0)
+        if split > len(nest) or turns(nest[:split]) > MOST_CALLS:
+            raise self.request.refused(
+                f"needs {len(nest) + inside} loop levels ({inside} of them reductions), the machine has"
+                f" {LEVELS}, and {turns(nest[:split])} repeated calls are more than {MOST_CALLS}"
+            )
+        result = []
+        for place in np.ndindex(*(each.most for each in nest[:split])):
+            here = active.copy()
+            moves: dict[int, int] = {}
+            for each, turn in zip(nest[:split], place, strict=True):
+                here &= np.asarray(each.count) > turn
+                for axis, units in each.moves:
+                    moves[axis] = moves.get(axis, 0) + units * turn
+            if not here.any():
+                continue
+            views = [view.shifted(moves) for view in self.views]
+            b = KernelBuilder(self.request.label, views, self.sources, here, split > 0)
+            with b.nest(guarded(nest[split:], here)):
+                body(b)
+            result.append(b.finish())
+        return result
+
+
+def guarded(loops: Sequence[Loop], active: np.ndarray) -> list[Loop]:
+    """The nest, run by the active nodes alone."""
+    if active.all():
+        return list(loops)
+    result = [
+        each
+        if isinstance(each.count, int)
+        else replace(each, count=np.where(active, each.count, 0))
+        for each in loops
+    ]
+    if any(not isinstance(each.count, int) for each in result):
+        return result
+    if not result:
+        return [Loop(np.where(active, 1, 0), ())]
+    first = replace(result[0], count=np.where(active, result[0].count, 0))
+    return [first, *result[1:]]
+
+
+def guarded_view(
+    view: View, layout: Layout, amap: Map, space: Space, lane: int | None, reach: int
+) -> View:
+    """Bounds where `reach` elements along a dim would run past the buffer."""
+    if lane is None:
+        return view
+    for axis, each in enumerate(amap):
+        step = each.coefficient(lane)
+        already = any(bound.steps[lane] for bound in view.bounds)
+        if step and not already and abs(step) * (reach - 1) >= layout.physical[axis]:
+            view = view.bounded(axis_bound(layout, each, axis, space))
+    return view
+
+
+def tail_bound(layout: Layout, lane: int, space: Space) -> Bound | None:
+    """The limit that keeps the elements past the end of a buffer's last dim zero, where there are any.
+
+    Lanes run along domain dim `lane`, which is the last dim of `layout`.
+    """
+    start, stop = layout.boxes()
+    held = (stop - start)[:, -1]
+    if (held[space.active] == layout.physical[-1]).all():
+        return None
+    steps = tuple(int(axis == lane) for axis in range(len(space.sizes)))
+    return Bound(steps, np.zeros(space.nodes, np.int64), held)
+
+
+def lane_blocks(request: Request, layout: Layout) -> int:
+    """Blocks of 16 lanes in the last dim of a buffer."""
+    if layout.physical[-1] % LANES:
+        raise request.refused(
+            f"a result buffer reserves {layout.physical[-1]} elements along its last dim,"
+            f" not a multiple of {LANES}"
+        )
+    return layout.physical[-1] // LANES
+
+
+def result_space(request: Request, number: int = 0) -> tuple[tuple[Dim, ...], Map, Space]:
+    """The loops over a result's own elements (one dim of size 1 where it has none)."""
+    layout = request.results[number]
+    shape = layout.shape or (1,)
+    dims = parallel_dims(shape)
+    amap = tuple(dim(axis) for axis in range(len(layout.shape)))
+    space = space_of(dims, amap, layout)
+    assert space is not None
+    return dims, amap, space
+
+
+def with_lane(amap: Map, dims: Sequence[Dim], lane: int) -> Map:
+    """A result's map without terms of dims of size 1, but for the lane dim."""
+    return tuple(
+        Affine(tuple((d, c) for d, c in each.terms if dims[d].size > 1 or d == lane), each.offset)
+        for each in amap
+    )
+
+
+def box_elements(layout: Layout) -> int:
+    """Elements of one node's buffer."""
+    return prod(layout.physical)
