@@ -19,6 +19,7 @@ from dojocc.runtime.errors import InputError
 
 ALIGNMENT = 64
 EFFORT = 200  # placements tried at most
+FITS = ("lowest", "tightest", "ends")
 COLUMNS = ("id", "lower", "upper", "size")
 
 
@@ -60,21 +61,22 @@ def pack(
     bound = lower_bound(buffers, alignment)
     enough = bound if capacity is None else max(bound, capacity)
     problem = _Problem.of(buffers, alignment)
-    best: tuple[int, list[int], list[int], bool] | None = None
+    ceiling = _aligned(enough, alignment)
+    best: _Candidate | None = None
     tried = 0
     for order in _orders(buffers, problem):
-        for tight in (False, True):
-            offsets = _place(problem, order, tight)
+        for fit in FITS:
+            offsets = _place(problem, order, fit, ceiling)
             peak = problem.peak(offsets)
             tried += 1
-            if best is None or peak < best[0]:
-                best = (peak, offsets, order, tight)
-            if best[0] <= enough or tried >= effort:
-                return Packing(tuple(best[1]), best[0], bound)
+            if best is None or peak < best.peak:
+                best = _Candidate(peak, offsets, order, fit)
+            if best.peak <= enough or tried >= effort:
+                return Packing(tuple(best.offsets), best.peak, bound)
     if best is None:
         return Packing((), 0, bound)
-    peak, offsets = _improve(problem, best, enough, effort - tried)
-    return Packing(tuple(offsets), peak, bound)
+    best = _improve(problem, best, ceiling, enough, effort - tried)
+    return Packing(tuple(best.offsets), best.peak, bound)
 
 
 def lower_bound(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> int:
@@ -181,6 +183,14 @@ class _Problem:
         return max((offset + size for offset, size in spans if size), default=0)
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    peak: int
+    offsets: list[int]
+    order: list[int]
+    fit: str
+
+
 def _orders(buffers: Sequence[Buffer], problem: _Problem) -> list[list[int]]:
     """Different orders worth trying, the usually best first; ties go by position."""
     span = [b.upper - b.lower for b in buffers]
@@ -199,59 +209,65 @@ def _orders(buffers: Sequence[Buffer], problem: _Problem) -> list[list[int]]:
     return list({tuple(order): order for order in orders}.values())
 
 
-def _place(problem: _Problem, order: Sequence[int], tight: bool) -> list[int]:
+def _place(problem: _Problem, order: Sequence[int], fit: str, ceiling: int) -> list[int]:
     """Offsets when buffers are placed one after another.
 
-    Each goes into a gap between those that are live with it and already placed: the lowest gap, or
-    (`tight`) the smallest one that holds it, and above all others if there is none.
+    Each goes into a gap between those that are live with it and already placed, or above them all:
+    the lowest gap, the tightest, or (ends) by turns the bottom of the lowest and the top of the
+    highest gap below the ceiling. By turns a chain of layers reaches the bound.
     """
     offsets = [-1] * len(order)
-    for i in order:
+    for turn, i in enumerate(order):
         need = problem.padded[i]
         taken = sorted(
             (offsets[j], offsets[j] + problem.padded[j])
             for j in problem.conflicts[i]
             if offsets[j] >= 0 and problem.padded[j]
         )
-        level, chosen, least = 0, -1, 0
+        level, gaps = 0, []
         for first, end in taken:
-            gap = first - level
-            if gap >= need and (chosen < 0 or gap < least):
-                chosen, least = level, gap
-                if not tight:
-                    break
+            if first - level >= need:
+                gaps.append((first - level, level))
             level = max(level, end)
-        offsets[i] = chosen if chosen >= 0 else level
+        if ceiling - level >= need and fit == "ends":
+            gaps.append((ceiling - level, level))
+        if not gaps:
+            offsets[i] = level
+        elif fit == "tightest":
+            offsets[i] = min(gaps)[1]
+        elif fit == "ends" and turn % 2:
+            offsets[i] = sum(gaps[-1]) - need
+        else:
+            offsets[i] = gaps[0][1]
     return offsets
 
 
 def _improve(
-    problem: _Problem, best: tuple[int, list[int], list[int], bool], enough: int, effort: int
-) -> tuple[int, list[int]]:
-    """Move the buffers that reach the peak (then those below them) forward in the order.
+    problem: _Problem, best: _Candidate, ceiling: int, enough: int, effort: int
+) -> _Candidate:
+    """Move the buffers that reach the peak (or those live with them) forward in the order.
 
     A move that does not raise the peak is kept, since the next one may gain from it. Positions come
     from a fixed generator: the same buffers always give the same packing.
     """
-    peak, offsets, order, tight = best
-    draw = np.random.default_rng(len(order))
-    lowest, result = peak, offsets
+    current = best
+    draw = np.random.default_rng(len(best.order))
     for _ in range(effort):
-        if lowest <= enough:
+        if best.peak <= enough:
             break
-        top = [i for i in order if problem.sizes[i] and offsets[i] + problem.sizes[i] == peak]
-        first = top[int(draw.integers(len(top)))]
-        rivals = [j for j in problem.conflicts[first] if problem.sizes[j]]
-        moved = first
+        ends = [o + s if s else 0 for o, s in zip(current.offsets, problem.sizes, strict=True)]
+        top = [i for i in current.order if ends[i] == current.peak]
+        moved = top[int(draw.integers(len(top)))]
+        rivals = [j for j in problem.conflicts[moved] if problem.sizes[j]]
         if rivals and draw.random() < 0.5:
             moved = rivals[int(draw.integers(len(rivals)))]
-        place = order.index(moved)
-        trial = [*order[:place], *order[place + 1 :]]
-        trial.insert(int(draw.integers(place + 1)), moved)
-        candidate = _place(problem, trial, tight)
-        height = problem.peak(candidate)
-        if height <= peak:
-            peak, offsets, order = height, candidate, trial
-        if height < lowest:
-            lowest, result = height, candidate
-    return lowest, result
+        place = current.order.index(moved)
+        order = [*current.order[:place], *current.order[place + 1 :]]
+        order.insert(int(draw.integers(place + 1)), moved)
+        offsets = _place(problem, order, current.fit, ceiling)
+        peak = problem.peak(offsets)
+        if peak <= current.peak:
+            current = _Candidate(peak, offsets, order, current.fit)
+        if peak < best.peak:
+            best = current
+    return best
