@@ -36,13 +36,14 @@ class Realiser:
     rates: Rates
     made: dict[Copy, SSAValue] = field(default_factory=dict)
     homes: dict[SSAValue, SSAValue] = field(default_factory=dict)
+    current: dict[SSAValue, SSAValue] = field(default_factory=dict)  # a value with its layout
 
     def apply(self, function: FuncOp) -> None:
         """Layouts first, then copies just before their first readers; unused ops go."""
         block = function.body.block
         for value, layout in self.plan.homes.items():
             if not is_constant(value):
-                set_layout(value, layout)
+                self.current[value] = set_layout(value, layout)
         for op, reads in self.plan.reads.items():
             values = list(op.operands)
             for number, copy in enumerate(reads):
@@ -70,10 +71,9 @@ class Realiser:
         owner = value.owner
         assert isinstance(owner, ConstantOp)
         clone = owner.clone()
-        set_layout(clone.results[0], layout)
         clone.results[0].name_hint = value.name_hint
         Rewriter.insert_op(clone, InsertPoint.before(reader))
-        return clone.results[0]
+        return set_layout(clone.results[0], layout)
 
     def _source(self, value: SSAValue, reader: Operation) -> SSAValue:
         """A value in its home layout."""
@@ -84,17 +84,18 @@ class Realiser:
         return self.homes[value]
 
     def _exchange(self, copy: Copy, reader: Operation) -> SSAValue:
-        bases = copy_sources(copy)
+        value = self.current.get(copy.value, copy.value)
+        bases = copy_sources(Copy(value, copy.layout))
         sources = [self._source(base, reader) for base in bases]
-        region, chain = movement_region(copy.value, bases)
+        region, chain = movement_region(value, bases)
         layouts = [layout for source in sources if (layout := layout_of(source)) is not None]
         moved = movement_cost(layouts, copy.layout, self.rates, in_place=not chain)
         kind = "move" if chain else kind_of(layouts[0], copy.layout)
-        location = merge_locations(chain) if chain else get_location(reader)
-        assert isinstance(copy.value.type, TensorType)
+        location = merge_locations(chain) or get_location(reader)
+        assert isinstance(value.type, TensorType)
         op = ExchangeOp.make(
             sources,
-            with_layout(copy.value.type, copy.layout),
+            with_layout(value.type, copy.layout),
             region,
             location,
             kind=kind,
@@ -106,10 +107,10 @@ class Realiser:
         return op.result
 
 
-def set_layout(value: SSAValue, layout: Layout) -> None:
-    """Put a layout into a value's type."""
+def set_layout(value: SSAValue, layout: Layout) -> SSAValue:
+    """Put a layout into a value's type; the value that now stands for it."""
     assert isinstance(value.type, TensorType)
-    Rewriter.replace_value_with_new_type(value, with_layout(value.type, layout))
+    return Rewriter.replace_value_with_new_type(value, with_layout(value.type, layout))
 
 
 def movement_region(value: SSAValue, bases: list[SSAValue]) -> tuple[Region, list[NNOp]]:
