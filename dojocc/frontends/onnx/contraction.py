@@ -147,9 +147,7 @@ def einsum(node: Node) -> SSAValue:
         output = "".join(sorted(letter for letter in inputs if inputs.count(letter) == 1))
         output = output.replace(",", "")
     if "." in equation or len(terms) != node.count or node.count > 2:
-        raise Refusal(
-            f"equation {equation!r}: one or two operands, written with ->, without ellipsis"
-        )
+        raise Refusal(f"equation {equation!r}; supported: one or two operands, no ellipsis")
     if any(len(set(term)) != len(term) for term in (*terms, output)):
         raise Refusal(f"equation {equation!r} repeats a letter within one operand")
     values = [node.weight(i) for i in range(node.count)]
@@ -176,6 +174,6 @@ def einsum_product(
         ([left.index(letter) for letter in letters], [right.index(letter) for letter in letters])
         for letters in (summed, batch)
     )
-    result = node.b.dot_general(*values, contract, batched)
+    result = node.b.dot_general(values[0], values[1], contract, batched)
     free = [letter for term in terms for letter in term if letter not in batch + summed]
     return result, "".join(batch + free)

@@ -167,21 +167,20 @@ def inverse_hyperbolic(node: Node) -> SSAValue:
 def clip(node: Node) -> SSAValue:
     """Bounds are attributes before opset 11, inputs since; either may be left out."""
     x = node.x()
+    low, high = clip_bound(node, 1, "min"), clip_bound(node, 2, "max")
+    if low is not None and high is not None:
+        return node.b.emit("clamp", low, x, high)
+    if low is not None:
+        return node.b.binary("maximum", x, low)
+    return x if high is None else node.b.binary("minimum", x, high)
+
+
+def clip_bound(node: Node, index: int, name: str) -> SSAValue | None:
+    """A bound as a rank-0 tensor of the operand's element type."""
     if node.opset < 11:
-        low, high = (node.attr("min"), node.attr("max"))
-        bounds = [None if n is None else node.b.like(x, n) for n in (low, high)]
-    else:
-        bounds = [node.b.broadcast(node.x(i), shape_of(x)) if node.has(i) else None for i in (1, 2)]
-    match bounds:
-        case [None, None]:
-            return x
-        case [low, None]:
-            return node.b.emit("maximum", x, low)
-        case [None, high]:
-            return node.b.emit("minimum", x, high)
-        case [low, high]:
-            return node.b.emit("clamp", low, x, high)
-    raise AssertionError(bounds)
+        number = node.attr(name)
+        return None if number is None else node.b.full(number, (), element_of(node.x()))
+    return node.b.reshape(node.x(index), ()) if node.has(index) else None
 
 
 @handles("Cast")

@@ -213,7 +213,7 @@ class Importer:
         if key not in self.constants:
             check_not_nan(array, name)
             if array.size:
-                self.remark(f"constant {name!r}", helper.np_dtype_to_tensor_dtype(array.dtype))
+                self.remark(f"constant {name!r}", int(helper.np_dtype_to_tensor_dtype(array.dtype)))
             self.constants[key] = (array, self.builder.constant(array, name or "constant"))
         return self.constants[key][1]
 

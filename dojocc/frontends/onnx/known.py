@@ -21,6 +21,8 @@ def constant(node: Node) -> np.ndarray:
     value = node.attr(row.name)
     match row.name:
         case "value":
+            if value.data_location == onnx.TensorProto.EXTERNAL:
+                raise Refusal("external data is supported for initialisers only")
             return numpy_helper.to_array(value)
         case "value_int" | "value_ints":
             return np.array(value, np.int64)
@@ -62,8 +64,9 @@ def non_zero(node: Node) -> np.ndarray:
 
 def foldable(node: Node) -> bool:
     """All operands known, and small enough that the result is not a copy of a large weight."""
-    arrays = [value for value in node.operands if value is not None]
-    if not arrays or not all(isinstance(value, np.ndarray) for value in arrays):
+    given = [value for value in node.operands if value is not None]
+    arrays = [value for value in given if isinstance(value, np.ndarray)]
+    if not arrays or len(arrays) < len(given):
         return False
     if node.op in RANDOM or any(
         row.type == onnx.AttributeProto.GRAPH for row in node.proto.attribute

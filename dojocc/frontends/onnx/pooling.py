@@ -47,10 +47,19 @@ class Window:
 
     def counts(self, padded: bool) -> np.ndarray:
         """Elements averaged by each window, an array over the spatial dims."""
-        rows = zip(
-            self.sizes, self.pads, self.extra, self.reach, self.dilations, self.strides, strict=True
-        )
-        return reduce(np.multiply.outer, [window_counts(*row, padded) for row in rows])
+        lines = [
+            window_counts(
+                size,
+                self.pads[dim],
+                self.extra[dim],
+                self.reach[dim],
+                self.dilations[dim],
+                self.strides[dim],
+                padded,
+            )
+            for dim, size in enumerate(self.sizes)
+        ]
+        return reduce(np.multiply.outer, lines)
 
 
 @handles("MaxPool")
