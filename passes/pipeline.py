@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
-from xdsl.utils.exceptions import ArgSpecParseError, VerifyException
+from xdsl.utils.exceptions import ArgSpecParseError
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, allows, violations
-from dojocc.passes.base import SAME, Pass
+from dojocc.dialects.location import without_location
+from dojocc.dialects.verify import InvalidModule, verify_module
+from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import Canonicalise
 from dojocc.passes.channels_last import ChannelsLast
 from dojocc.passes.decompose import Decompose
@@ -149,11 +151,12 @@ def run_pipeline(
     if passes:
         _check_input(module, passes[0])
     form = passes[0].takes if passes else ""
+    located = not without_location(module)  # hand-written IR may lack locations; passes add no gaps
     for each in passes:
         start = clock()
         each.apply(ctx, module)
         form = each.form_after(form)
-        _check_output(module, each, form)
+        _check_output(module, each, form, located)
         if timing is not None:
             timing[each.name] = timing.get(each.name, 0.0) + clock() - start
         if after is not None:
@@ -171,18 +174,19 @@ def _check_input(module: ModuleOp, first: Pass) -> None:
         )
 
 
-def _check_output(module: ModuleOp, last: Pass, form: str) -> None:
+def _check_output(module: ModuleOp, last: Pass, form: str, located: bool) -> None:
     try:
-        module.verify()
-    except VerifyException as error:
+        verify_module(module, located)
+    except InvalidModule as error:
         raise PassBroken(
-            f"pass '{last.name}' left a module that does not verify", numbers=str(error)
+            f"pass '{last.name}' left a module that does not verify: {error.what}",
+            where=error.where,
+            numbers=error.numbers,
         ) from error
     found = violations(module, form)
     if found:
         raise PassBroken(
-            f"pass '{last.name}' leaves form '{form if last.leaves == SAME else last.leaves}' by its "
-            "contract, but left something else",
+            f"pass '{last.name}' promises form '{form}' but left something else",
             where=found[0],
             numbers=f"{len(found)} ops are not of that form",
         )

@@ -28,7 +28,7 @@ from dojocc.runtime.errors import DojoError
 from dojocc.runtime.targets import load_target
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(__file__).resolve().parent
+FOLDER = ROOT / "tests" / "filecheck"
 REFUSALS = (DojoError, ParseError, VerifyException)
 
 
@@ -83,7 +83,6 @@ def transform(case: Case) -> str:
     target = load_target(str(ROOT / case.target)) if case.target else None
     ctx = DojoContext(target=target, resources=dict(case.resources))
     module = parse_module(ctx, case.text, str(case.path))
-    module.verify()
     passes = () if case.pipeline == "none" else parse_passes(case.pipeline)
     run_pipeline(ctx, module, passes)
     return print_module(module)
