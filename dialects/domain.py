@@ -1,4 +1,4 @@
-"""Iteration domains: a structured op as loops over parallel and reduction dims, each operand read through an affine map.
+"""Iteration domains: a structured op as loops, each operand read through an affine map of them.
 
 Sharding, tiling and footprints read only this; they need no rule per op.
 """
@@ -14,7 +14,7 @@ KINDS = ("parallel", "reduction")
 
 @dataclass(frozen=True)
 class Affine:
-    """sum of coefficient * dim + offset; an index outside the tensor reads the op's padding value."""
+    """Sum of coefficient * dim, plus offset; outside the tensor the op's padding value is read."""
 
     terms: tuple[tuple[int, int], ...] = ()
     offset: int = 0

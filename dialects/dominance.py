@@ -1,4 +1,4 @@
-"""SSA dominance: every use stands behind its definition, on every path, and no isolated region looks out.
+"""SSA dominance: a use stands behind its definition on every path; isolated regions look not out.
 
 xDSL checks neither. Takes a module; gives the violations in order.
 """
@@ -99,7 +99,9 @@ def _reason(op: Operation, value: SSAValue) -> str:
         return f"{what}, which is not in the module"
     ancestor: Operation | None = op
     while ancestor is not None and ancestor.parent is not home:
-        if ancestor is not op and ancestor.has_trait(IsolatedFromAbove, value_if_unregistered=False):
+        if ancestor is not op and ancestor.has_trait(
+            IsolatedFromAbove, value_if_unregistered=False
+        ):
             return f"{what} outside {ancestor.name}, whose region is isolated from above"
         ancestor = ancestor.parent_op()
     if ancestor is not None:

@@ -31,11 +31,13 @@ def run_nn(
     bf16 inputs are rounded as the host would; results are float32, int32 or bool arrays.
     """
     function = main_function(module)
-    environment = dict(
-        zip(function.body.block.args, _checked_inputs(function, inputs), strict=True)
-    )
-    remaining = {value: value.uses.get_length() for op in function.body.block.ops for value in op.results}
-    for op in function.body.block.ops:
+    block = function.body.block
+    arguments = _checked_inputs(function, inputs)
+    environment: dict[SSAValue, np.ndarray] = dict(zip(block.args, arguments, strict=True))
+    remaining: dict[SSAValue, int] = {
+        value: value.uses.get_length() for op in block.ops for value in op.results
+    }
+    for op in block.ops:
         arrays = [environment[value] for value in op.operands]
         if isinstance(op, ReturnOp):
             return dict(zip(result_names(function), arrays, strict=True))

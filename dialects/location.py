@@ -12,6 +12,8 @@ from xdsl.ir import Operation
 
 LOCATION = "loc"
 UNKNOWN = "unknown location"
+LOCATED_DIALECTS = ("nn", "mesh")
+TERMINATOR = "nn.yield"
 
 
 def get_location(op: Operation) -> str | None:
@@ -29,14 +31,14 @@ def set_location(op: Operation, location: str | None) -> None:
 
 
 def copy_location(source: Operation, target: Operation) -> None:
-    """`target` stands for what `source` stood for; nothing changes where `source` has no location."""
+    """`target` stands for what `source` stood for; nothing happens where that has no location."""
     location = source.attributes.get(LOCATION)
     if location is not None:
         target.attributes[LOCATION] = location
 
 
 def merge_locations(sources: Iterable[Operation], limit: int = 3) -> str | None:
-    """One text for an op made of several: their distinct locations, joined, the first ones named."""
+    """One text for an op made of several: their distinct locations; the first ones are named."""
     texts = list(dict.fromkeys(text for text in map(get_location, sources) if text))
     if not texts:
         return None
@@ -56,17 +58,11 @@ def describe(op: Operation) -> str:
 
 
 def without_location(module: ModuleOp) -> list[Operation]:
-    """The ops of the nn, mesh, tile and disa levels below a module that carry no location themselves.
-
-    Region terminators and builtin ops (module, func) are not asked for one.
-    """
+    """The nn and mesh ops of a module that carry no location; terminators of regions need none."""
     return [
         op
         for op in module.walk()
         if op.name.split(".")[0] in LOCATED_DIALECTS
-        and op.name != "nn.yield"
+        and op.name != TERMINATOR
         and get_location(op) is None
     ]
-
-
-LOCATED_DIALECTS = ("nn", "mesh")

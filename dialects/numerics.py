@@ -1,8 +1,8 @@
 """In which order and by which functions reference values are computed.
 
 `PLAIN` lets NumPy and the BLAS choose the order of additions; `MACHINE` adds in the order the
-instruction streams do, so that a reference of a fused module can be compared with the machine bit by
-bit. Elementary functions are the instruction set's own in both.
+instruction streams do, so that a reference of a fused module can be compared with the machine bit
+by bit. Elementary functions are the instruction set's own in both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ONE = np.float32(1)
 
 
 class Numerics:
-    """FP32 arithmetic as the machine does it, but for the order of reductions, which subclasses choose."""
+    """FP32 arithmetic as the machine does it; subclasses choose the order of reductions."""
 
     name = "abstract"
 
@@ -116,7 +116,7 @@ class Plain(Numerics):
 
 
 class Machine(Numerics):
-    """The machine's order: dots one k after another; rows in 16-lane partial results, then a tree."""
+    """The machine's order: dots one k after another; rows as 16 partial results, then a tree."""
 
     name = "machine"
 

@@ -1,6 +1,6 @@
-"""The base of every nn op: one class holds its shape rule, reference, gradient, cost and decomposition.
+"""The base of every nn op: one class holds its shape rule, reference, gradient, cost, decomposition.
 
-Subclasses declare operands and properties as xDSL does and override `infer` and `reference`; printing,
+Subclasses declare operands and properties as xDSL does and override `infer` and `compute`; printing,
 parsing, verification and building are derived here. `NN_OPS` maps each short name to its class.
 """
 
@@ -100,7 +100,7 @@ class NNOp(IRDLOperation):
         return sum(stored_bytes(type) for type in (*self.types, *self.result_tensors))
 
     def decompose(self, b: OpList) -> SSAValue | None:
-        """The same value from simpler ops added to `b`, or None where there is nothing to take apart."""
+        """The same value from simpler ops added to `b`; None where there is nothing to take apart."""
         return None
 
     def gradient(self, b: OpList, upstream: SSAValue) -> list[SSAValue | None] | None:
@@ -220,7 +220,7 @@ def build(
     location: str | None = None,
     **properties: Any,
 ) -> OpT:
-    """An op with the result types its shape rule gives; properties are Python values or attributes."""
+    """An op with the result types of its shape rule; properties are Python values or attributes."""
     values = [SSAValue.get(operand) for operand in operands]
     definition = cls.get_irdl_definition()
     attributes = to_attributes(definition, properties)

@@ -1,6 +1,6 @@
-"""Typed properties of ops: how each kind is declared, turned from and into Python, printed and parsed.
+"""Typed properties of ops: each kind's declaration, Python form, printing and parsing.
 
-An op declares `axis = prop_def(INT)`; builders pass `axis=1`; `infer` and `reference` read `p.axis`.
+An op declares `axis = prop_def(INT)`; builders pass `axis=1`; `infer` and `compute` read `p.axis`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _parse_ints(parser: Parser) -> Attribute:
 
 
 def _show_float(printer: Printer, attribute: Any) -> None:
-    """The shortest decimal that reads back as the same FP32 number; infinities and NaN by their bits."""
+    """The shortest decimal that reads back the same; infinities and NaN by their bits."""
     value = np.float32(attribute.value.data)
     if np.isfinite(value):
         printer.print_string(np.format_float_scientific(value, trim="0", unique=True))
@@ -129,7 +129,7 @@ def print_properties(
     properties: Mapping[str, Attribute],
     discardable: Mapping[str, Attribute],
 ) -> None:
-    """` {axis = 1, dims = [0, 1], loc = "..."}`: declared properties in short form, then the rest."""
+    """` {axis = 1, dims = [0, 1], loc = "..."}`: declared ones in short form, then the rest."""
     rows = [(name, properties[name]) for name in definition.properties if name in properties]
     if not rows and not discardable:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import (
@@ -99,7 +100,8 @@ def dense_of(array: np.ndarray, element_type: Attribute | None = None) -> DenseI
     array = np.asarray(array)
     element_type = element_type_of(array.dtype) if element_type is None else element_type
     values = as_element(array, element_type).reshape(-1)
-    return DenseIntOrFPElementsAttr.from_list(tensor(array.shape, element_type), values.tolist())
+    type: Any = tensor(array.shape, element_type)
+    return DenseIntOrFPElementsAttr.from_list(type, values.tolist())
 
 
 def array_of(dense: DenseIntOrFPElementsAttr) -> np.ndarray:

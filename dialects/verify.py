@@ -8,6 +8,7 @@ from __future__ import annotations
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
+from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.dominance import dominance_violations
@@ -22,7 +23,7 @@ class InvalidModule(DojoError):
 
 
 def verify_module(module: ModuleOp, locations: bool = True) -> None:
-    """Raise InvalidModule unless the module is well formed; `locations` asks every op for its own."""
+    """Raise InvalidModule unless well formed; with `locations` every op must carry its own."""
     _verify_ops(module)
     _verify_returns(module)
     _verify_dominance(module)
@@ -37,15 +38,16 @@ def label(op: Operation) -> str:
 
 
 def _verify_ops(module: ModuleOp) -> None:
-    """Innermost first, so that the op at fault is the one named."""
-    for op in module.walk(reverse=False):
+    """Each op by itself, outer ones first, so that xDSL wraps no error in another."""
+    for op in module.walk():
         try:
             op.verify(verify_nested_ops=False)
         except (VerifyException, ValueError) as error:
-            raise InvalidModule(f"{label(op)}: {_first_words(op, error)}", where=describe(op)) from error
-        for region in op.regions:
-            for block in region.blocks:
-                _verify_block(op, block.last_op is None)
+            raise InvalidModule(
+                f"{label(op)}: {_first_words(op, error)}", where=describe(op)
+            ) from error
+        if any(block.last_op is None for region in op.regions for block in region.blocks):
+            _verify_empty(op)
 
 
 def _first_words(op: Operation, error: Exception) -> str:
@@ -54,9 +56,9 @@ def _first_words(op: Operation, error: Exception) -> str:
     return text.removeprefix(f"{op.name}: ")
 
 
-def _verify_block(op: Operation, empty: bool) -> None:
-    if empty and isinstance(op, FuncOp):
-        raise InvalidModule(f"{label(op)}: its block is empty", where=describe(op))
+def _verify_empty(op: Operation) -> None:
+    if not op.has_trait(NoTerminator):
+        raise InvalidModule(f"{label(op)}: holds an empty block", where=describe(op))
 
 
 def _verify_returns(module: ModuleOp) -> None:

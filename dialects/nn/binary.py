@@ -151,7 +151,7 @@ def _by_choice(b: OpList, first: SSAValue, upstream: SSAValue) -> Gradients:
 
 @nn_op
 class PowerOp(Binary):
-    """x to the y, as exp2(y log2 |x|) with the sign of an odd integer power; NaN for other negative x."""
+    """x to the y, as exp2(y log2 |x|); below 0 by the parity of y, NaN unless it is whole."""
 
     name = "nn.power"
     FLOPS: ClassVar[int] = 6

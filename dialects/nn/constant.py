@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType, i1
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType, f32, i1
 from xdsl.irdl import BaseAttr, opt_prop_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 
@@ -31,7 +31,7 @@ from dojocc.runtime.errors import InputError
 
 @nn_op
 class ConstantOp(NNOp):
-    """A value known at compile time: up to 32 elements in the text, more by the name of a resource."""
+    """A value known at compile time: up to 32 elements in the text, more in a named resource."""
 
     name = "nn.constant"
     FUSIBLE: ClassVar[str] = "structure"
@@ -59,7 +59,7 @@ class ConstantOp(NNOp):
                 cls.name,
                 f"resource {p.resource!r} needs a shape and an element type",
             )
-            return [tensor(p.shape, p.element_type)]
+            return [tensor(p.shape or (), p.element_type or f32)]
         type = p.value.get_type()
         require(
             p.shape is None and p.element_type is None,
@@ -106,7 +106,7 @@ class ConstantOp(NNOp):
 def constant_properties(
     array: np.ndarray, name: str, resources: dict[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Properties of a constant that holds an array: in the text if small, else under a free name."""
+    """Properties of a constant with an array's value: in the text if small, else a free name."""
     element_type = element_type_of(array.dtype)
     if array.size <= SMALL_CONSTANT and array.size > 0:
         return {"value": dense_of(array, element_type)}

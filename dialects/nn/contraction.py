@@ -21,7 +21,7 @@ from dojocc.dialects.types import elements, tensor
 
 @nn_op
 class DotGeneralOp(NNOp):
-    """Result dims: batch dims, then the free dims of lhs, then those of rhs, each in their order."""
+    """Result dims: batch, then the free dims of lhs, then those of rhs, each in their order."""
 
     name = "nn.dot_general"
     FUSIBLE: ClassVar[str] = "contraction"
@@ -128,7 +128,7 @@ class DotGeneralOp(NNOp):
             lhs_contract=column_dims,
             rhs_contract=self.rhs_free,
         )
-        # The contracting dims of rhs come back in rhs's order; name the lhs dim each one stands for.
+        # Contracting dims come back in the other operand's order; say which dim each stands for.
         kept = sorted(zip(p.rhs_contract, p.lhs_contract, strict=True))
         found = (*p.lhs_batch, *self.lhs_free, *(axis for _, axis in kept))
         by_rhs = b(

@@ -51,9 +51,9 @@ def dims_of(layout: str, spatial: int) -> Dims:
 
 @nn_op
 class ConvolutionOp(NNOp):
-    """y[n, o, s] = sum over c, k of x[n, c, s * stride + k * rhs_dilation - padding] w[o, c, k].
+    """y[n, o, s] = sum of x[n, c, s * stride + k * rhs_dilation - padding] w[o, c, k] over c, k.
 
-    `padding` is low and high for each spatial dim in turn; `lhs_dilation` spreads x with zeros first.
+    `padding` is low and high of each spatial dim; `lhs_dilation` spreads x with zeros first.
     """
 
     name = "nn.convolution"

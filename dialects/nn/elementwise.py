@@ -31,7 +31,7 @@ RULE = "rule"
 
 
 class Elementwise(NNOp):
-    """Result element (i) depends on operand elements (i) alone; a rank-0 operand is read everywhere."""
+    """Result element (i) depends on operand elements (i); a rank-0 operand is read everywhere."""
 
     FUSIBLE: ClassVar[str] = "elementwise"
 
@@ -69,7 +69,7 @@ class Unary(Elementwise):
         return None if slope is None else [b("multiply", upstream, slope)]
 
     def slope(self, b: OpList) -> SSAValue | None:
-        """The derivative at the operand, from `self.x` and `self.result`; None where not written."""
+        """The derivative at the operand, from operand and result; None where not written."""
         return None
 
 

@@ -73,7 +73,7 @@ class YieldOp(NNOp):
 
 @nn_op
 class FusedOp(NNOp):
-    """Ops that become one kernel: at most one root, the rest element-wise; rounded once, at the end.
+    """Ops that become one kernel: at most one root, the rest element-wise; rounded at the end.
 
     Block arguments stand for the operands, bf16 ones widened to f32; inside all floats are f32. The
     element type of a result says to what `nn.yield`'s value is rounded.
@@ -127,7 +127,7 @@ class FusedOp(NNOp):
         return [op for op in self.block.ops if not isinstance(op, YieldOp)]
 
     def root(self) -> NNOp | None:
-        """The one op inside that is not element-wise, a constant or a broadcast; None if there is none."""
+        """The one op inside that is neither element-wise, constant nor movement; None without."""
         roots = [
             op
             for op in self.inner_ops

@@ -1,4 +1,4 @@
-"""Ops that only move elements: reshape, transpose, slice, concatenate, pad, reverse, broadcast_in_dim."""
+"""Ops that only move elements: reshape, transpose, slice, concatenate, pad, reverse, broadcast."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Gradients = list[SSAValue | None] | None
 
 
 class Movement(NNOp):
-    """Every result element is an operand element; works on arrays of any dtype, index arrays too."""
+    """Every result element is an operand element; runs on arrays of any dtype, indices too."""
 
     FUSIBLE: ClassVar[str] = "movement"
     FLOPS: ClassVar[int] = 0
@@ -214,7 +214,7 @@ class ConcatenateOp(Movement):
 
 @nn_op
 class PadOp(Movement):
-    """`low` and `high` values added at the edges (negative ones crop), `interior` between elements."""
+    """`low` and `high` values at the edges (negative ones crop), `interior` between elements."""
 
     name = "nn.pad"
     GRADIENT: ClassVar[str] = "rule"  # where no edge is negative
@@ -250,7 +250,7 @@ class PadOp(Movement):
 
     def compute(self, arrays: Sequence[np.ndarray], numerics: Numerics) -> np.ndarray:
         p = self.p
-        return pad_interior(arrays[0], p.low, p.high, p.interior, arrays[1].reshape(())[()])
+        return pad_interior(arrays[0], p.low, p.high, p.interior, arrays[1].reshape(()))
 
     def gradient(self, b: OpList, upstream: SSAValue) -> Gradients:
         p = self.p

@@ -1,4 +1,4 @@
-"""Ops along rows: softmax, log_softmax, layer_norm; and batch_norm_inference. Each can be taken apart."""
+"""Softmax, log_softmax and layer_norm along rows, and batch_norm_inference; all composite."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class LogSoftmaxOp(SoftmaxLike):
 class LayerNormOp(Row):
     """(x - mean) * rsqrt(variance + epsilon) * scale + bias over the dims from `axis` on.
 
-    Two passes: the mean, then the mean square of what is left. scale and bias have those dims' shape.
+    Two passes: the mean, then the mean square of the rest. scale and bias have those dims' shape.
     """
 
     name = "nn.layer_norm"
@@ -173,7 +173,7 @@ class LayerNormOp(Row):
 
 @nn_op
 class BatchNormInferenceOp(NNOp):
-    """(x - mean) * rsqrt(variance + epsilon) * scale + offset, each a vector along dim `feature`."""
+    """(x - mean) * rsqrt(variance + epsilon) * scale + offset, vectors along dim `feature`."""
 
     name = "nn.batch_norm_inference"
     FUSIBLE: ClassVar[str] = "elementwise"

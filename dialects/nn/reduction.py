@@ -115,7 +115,7 @@ class ReduceOp(NNOp):
 
 @nn_op
 class ArgReduceOp(NNOp):
-    """Index (i32) of the first largest or smallest element along `axis`, which the result does not have."""
+    """Index (i32) of the first largest or smallest element along `axis`, which the result lacks."""
 
     name = "nn.arg_reduce"
     FUSIBLE: ClassVar[str] = "reduction"
@@ -136,7 +136,7 @@ class ArgReduceOp(NNOp):
 
     def compute(self, arrays: Sequence[np.ndarray], numerics: Numerics) -> np.ndarray:
         find = np.argmax if self.p.kind == "max" else np.argmin
-        return find(arrays[0], axis=self.p.axis)
+        return np.asarray(find(arrays[0], axis=self.p.axis))
 
     def cost(self) -> Cost:
         return Cost(elements(self.types[0]), self.moved_bytes())
@@ -149,7 +149,7 @@ class ArgReduceOp(NNOp):
 
 @nn_op
 class ReduceWindowOp(NNOp):
-    """Max or sum over a window sliding along every dim; `padding` is low and high for each dim in turn.
+    """Max or sum over a window sliding along every dim; `padding` is low and high of each dim.
 
     Padded places count as 0 for a sum and as the lowest value for a max.
     """

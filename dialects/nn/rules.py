@@ -1,4 +1,4 @@
-"""Checks the shape rules share; each raises TypeRuleError with the op's name, the numbers and a help."""
+"""Checks the shape rules share; each raises TypeRuleError with op, numbers and help."""
 
 from __future__ import annotations
 

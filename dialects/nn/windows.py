@@ -22,7 +22,7 @@ def pad_interior(
     low: Sequence[int],
     high: Sequence[int],
     interior: Sequence[int],
-    value: np.generic,
+    value: np.generic | np.ndarray,
 ) -> np.ndarray:
     """StableHLO's pad: `interior` values between elements, then edges; negative edges crop."""
     if not any(low) and not any(high) and not any(interior):
