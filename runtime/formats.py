@@ -1,4 +1,4 @@
-"""Number formats of the machine: one row a format; encode, decode and rounding derive from it.
+"""Conversion of values to and from the number formats, derived from the rows of the table.
 
 `encode` turns values into storage codes, `decode` codes into float32 (int32 for integer formats).
 The machine computes in FP32, so values are taken as float32 before they are narrowed.
@@ -6,18 +6,27 @@ The machine computes in FP32, so values are taken as float32 before they are nar
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import lru_cache
 
 import numpy as np
 
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.format_table import DENORMALS, FORMATS, Format, check_mode, find_format
+
+__all__ = [
+    "FORMATS",
+    "Flag",
+    "Format",
+    "decode",
+    "encode",
+    "encode_with_flags",
+    "find_format",
+    "round_to",
+]
 
 ROUNDINGS = ("nearest", "stochastic")
-DENORMALS = ("gradual", "literal")
 BLOCK = 1 << 16  # elements converted at a time, so that temporaries stay in cache
 
 
@@ -28,140 +37,6 @@ class Flag(IntFlag):
     DENORMAL = 2
     OVERFLOW = 4
     UNDERFLOW = 8
-
-
-@dataclass(frozen=True)
-class Format:
-    """A numeric format: `sign`, `exponent` and `mantissa` count bits; `bias` is the default."""
-
-    name: str
-    long_name: str
-    kind: str  # "ieee", "cfloat" or "int"
-    sign: int
-    exponent: int
-    mantissa: int
-    bias: int
-    biases: range
-    ir_name: str
-    origin: str
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("ieee", "cfloat", "int"):
-            raise ValueError(f"format {self.name}: unknown kind {self.kind!r}")
-        if self.bits not in (8, 16, 32):
-            raise ValueError(f"format {self.name}: {self.bits} bits is no storage size")
-        if self.bias not in self.biases:
-            raise ValueError(f"format {self.name}: bias {self.bias} is outside {self.biases}")
-
-    @property
-    def bits(self) -> int:
-        return self.sign + self.exponent + self.mantissa
-
-    @property
-    def bytes(self) -> int:
-        return self.bits // 8
-
-    @property
-    def dtype(self) -> np.dtype:
-        """NumPy type that codes are stored in."""
-        if self.kind == "int":
-            return np.dtype(f"int{self.bits}")
-        return np.dtype("float32" if self.bits == 32 else f"uint{self.bits}")
-
-    @property
-    def value_dtype(self) -> np.dtype:
-        """NumPy type of decoded values."""
-        return np.dtype("int32" if self.kind == "int" else "float32")
-
-    @property
-    def epsilon(self) -> float:
-        """Distance from 1 to the next value: a conversion is within half of it, relatively."""
-        return 0.0 if self.kind == "int" else 2.0**-self.mantissa
-
-    def largest(self, bias: int | None = None) -> float:
-        """Largest finite value."""
-        if self.kind == "int":
-            return float((1 << self.mantissa) - 1)
-        top = (1 << self.exponent) - (2 if self.kind == "ieee" else 1)
-        return (2.0 - 2.0**-self.mantissa) * 2.0 ** (top - self.checked_bias(bias))
-
-    def smallest_normal(self, bias: int | None = None) -> float:
-        """Smallest positive normal value (1 for integers)."""
-        return 1.0 if self.kind == "int" else 2.0 ** (1 - self.checked_bias(bias))
-
-    def smallest_denormal(self, bias: int | None = None, denormal: str = "gradual") -> float:
-        """Smallest positive value."""
-        if self.kind == "int":
-            return 1.0
-        step = 1 if checked_denormal(denormal) == "gradual" else 0
-        return 2.0 ** (step - self.checked_bias(bias) - self.mantissa)
-
-    def checked_bias(self, bias: int | None) -> int:
-        """The bias to use: the given one if the format allows it, the default for None."""
-        if bias is None:
-            return self.bias
-        if bias not in self.biases:
-            allowed = f"{self.biases[0]}..{self.biases[-1]}" if len(self.biases) > 1 else self.bias
-            raise InputError(
-                f"format {self.name} cannot have bias {bias}",
-                numbers=f"allowed: {allowed}",
-                help="leave the bias out to use the default",
-            )
-        return int(bias)
-
-
-def _ieee(name: str, exponent: int, mantissa: int, bias: int, ir_name: str) -> Format:
-    return Format(
-        name, name, "ieee", 1, exponent, mantissa, bias, range(bias, bias + 1), ir_name, "published"
-    )
-
-
-def _int(bits: int) -> Format:
-    name = f"INT{bits}"
-    return Format(name, name, "int", 1, 0, bits - 1, 0, range(1), f"i{bits}", "published")
-
-
-def _cfloat(
-    name: str, long_name: str, fields: tuple[int, int, int], bias: int, biases: range
-) -> Format:
-    return Format(name, long_name, "cfloat", *fields, bias, biases, name.lower(), "published")
-
-
-FORMATS: dict[str, Format] = {
-    row.name: row
-    for row in (
-        _ieee("FP32", 8, 23, 127, "f32"),
-        _ieee("BF16", 8, 7, 127, "bf16"),
-        _int(8),
-        _int(16),
-        _int(32),
-        _cfloat("CF8_143", "CFloat8_1_4_3", (1, 4, 3), 7, range(64)),
-        _cfloat("CF8_152", "CFloat8_1_5_2", (1, 5, 2), 15, range(64)),
-        _cfloat("CF16_SHP", "CFloat16_SHP", (1, 5, 10), 15, range(64)),
-        _cfloat("CF16_UHP", "CFloat16_UHP", (0, 6, 10), 31, range(31, 32)),
-    )
-}
-
-BY_NAME = FORMATS | {row.long_name: row for row in FORMATS.values()}
-
-
-def find_format(fmt: Format | str) -> Format:
-    """The row of a format given by row, name or long name."""
-    if isinstance(fmt, Format):
-        return fmt
-    if fmt in BY_NAME:
-        return BY_NAME[fmt]
-    near = difflib.get_close_matches(str(fmt).upper(), [*FORMATS], 1, 0.4)
-    raise InputError(
-        f"no number format is called {fmt!r}",
-        help=f"did you mean {near[0]}?" if near else f"known formats: {', '.join(FORMATS)}",
-    )
-
-
-def checked_denormal(denormal: str) -> str:
-    if denormal not in DENORMALS:
-        raise InputError(f"unknown denormal mode {denormal!r}", help=f"use one of {DENORMALS}")
-    return denormal
 
 
 def encode(
@@ -179,7 +54,7 @@ def encode(
     """
     row = find_format(fmt)
     bias = row.checked_bias(bias)
-    checked_denormal(denormal)
+    check_mode("denormal mode", denormal, DENORMALS)
     random = _checked_random(np.shape(values), rounding, random)
     if row.kind == "int":
         return _encode_int(np.asarray(values), row, random)
@@ -199,7 +74,7 @@ def decode(
     """Values of storage codes, exactly: float32, or int32 for integer formats."""
     row = find_format(fmt)
     bias = row.checked_bias(bias)
-    checked_denormal(denormal)
+    check_mode("denormal mode", denormal, DENORMALS)
     codes = np.asarray(codes)
     if row.kind == "int" or row.name == "FP32":
         return codes.astype(row.value_dtype, copy=False)
@@ -255,8 +130,8 @@ def encode_with_flags(
         limit = row.largest(bias) + half_step
         beyond = size >= limit if rounding == "nearest" else size > row.largest(bias)
     underflow = (size > 0) & (size < small) & (result != given)
-    is_denormal = (np.abs(result) > 0) & (np.abs(result) < small)
-    return codes, _flags(invalid, beyond, underflow, is_denormal)
+    low = (np.abs(result) > 0) & (np.abs(result) < small)
+    return codes, _flags(invalid, beyond, underflow, low)
 
 
 def _flags(
@@ -276,8 +151,7 @@ def _as_float32(values: np.ndarray) -> np.ndarray:
 def _checked_random(
     shape: tuple[int, ...], rounding: str, random: np.ndarray | None
 ) -> np.ndarray | None:
-    if rounding not in ROUNDINGS:
-        raise InputError(f"unknown rounding {rounding!r}", help=f"use one of {ROUNDINGS}")
+    check_mode("rounding", rounding, ROUNDINGS)
     if rounding == "nearest":
         return None
     if random is None:
@@ -331,9 +205,14 @@ def _encode_int(values: np.ndarray, row: Format, random: np.ndarray | None) -> n
     if values.dtype.kind in "iub":
         wide = values.astype(np.uint64 if values.dtype == np.uint64 else np.int64)
         return np.clip(wide, 0 if wide.dtype == np.uint64 else low, high).astype(row.dtype)
-    wide = _as_float32(values).astype(np.float64)
-    wide = np.rint(wide) if random is None else np.floor(wide + random * 2.0**-32)
-    return np.nan_to_num(np.clip(wide, low, high), nan=0.0).astype(row.dtype)
+
+    def convert(part: np.ndarray, draw: np.ndarray | None) -> np.ndarray:
+        part = part.astype(np.float64)
+        part = np.rint(part) if draw is None else np.floor(part + draw * 2.0**-32)
+        part[np.isnan(part)] = 0
+        return np.clip(part, low, high, out=part)
+
+    return _in_blocks(_as_float32(values), random, row.dtype, convert)
 
 
 def _encode_cfloat(

@@ -177,8 +177,11 @@ def check_lists(target: Target, classes: Sequence[ProgramClass], lists: np.ndarr
     """Entries are sorted, name nodes and semaphores that exist, and stay inside the memories."""
     if not len(lists):
         return
-    key = [lists[name] for name in ("node", "cls", "list")]
-    if (np.lexsort(key) != np.arange(len(lists))).any():
+    descends = np.zeros(len(lists) - 1, bool)
+    for name in ("node", "cls", "list"):
+        before, after = lists[name][:-1], lists[name][1:]
+        descends = (before > after) | ((before == after) & descends)
+    if descends.any():
         raise InputError("transfer lists are not sorted by list, class and node")
     sizes = np.array([len(item.nodes) for item in classes], np.int64)
     dram = lists["kind"] >= 2
