@@ -1,7 +1,7 @@
-"""Footprints: which part of each operand one op (a fused region included) reads for a part of its result.
+"""Footprints: which part of each operand an op (or fused region) reads for a part of its result.
 
-`uses(op)` follows the affine maps of the ops in a fused region from its operands to its results, over
-one set of loops.
+`uses(op)` follows the affine maps of the ops in a fused region from its operands to its results,
+over one set of loops.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dojocc.dialects.op import NNOp
 
 @dataclass(frozen=True)
 class Uses:
-    """Loops, and for every operand the maps it is read through (None: read whole), and the result's map.
+    """Loops; for every operand the maps it is read through (None: read whole); the results' maps.
 
     `results` is None where the result cannot be followed to the loops: it is computed whole.
     """

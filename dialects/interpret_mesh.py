@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Operation
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.function import main_function, result_names
@@ -96,7 +96,9 @@ def run_mesh(
     }
     for op in function.body.block.ops:
         if isinstance(op, ReturnOp):
-            joined = [values[value].joined(dtype(value.type), describe(op)) for value in op.operands]
+            joined = [
+                values[value].joined(dtype(value.type), describe(op)) for value in op.operands
+            ]
             return dict(zip(result_names(function), joined, strict=True))
         if isinstance(op, ExchangeOp):
             values[op.result] = _exchange(op, [values[value] for value in op.operands])

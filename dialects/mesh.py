@@ -1,7 +1,7 @@
-"""The mesh dialect: where tensors live. `#mesh.layout` stands in tensor types; `mesh.exchange` moves.
+"""The mesh dialect: where tensors live. `#mesh.layout` stands in types; `mesh.exchange` moves.
 
-Values of the mesh form have `tensor<1x56x56x64xbf16, #mesh.layout<...>>` types. Every other op of the
-form is an nn op whose operands and result carry layouts.
+Values of the mesh form have `tensor<1x56x56x64xbf16, #mesh.layout<...>>` types. Every other op of
+the form is an nn op whose operands and result carry layouts.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from xdsl.traits import IsolatedFromAbove, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.location import describe, set_location
+from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.numerics import PLAIN
 from dojocc.dialects.op import NNOp, parse_types, print_types
@@ -58,10 +59,10 @@ KINDS = ("reshard", "all_gather", "halo", "move")
 
 @irdl_attr_definition
 class LayoutAttr(Data[Layout]):
-    """Where a tensor lives: `<BF16, grid 18 x 19, [1, 56 by row step 4 offset -1 extent 6, 56, 64]>`.
+    """Where a tensor lives: `<BF16, grid 18 x 19, [56 by row step 4 offset -1 extent 6, 64]>`.
 
-    Each dimension is `size [by axes step s] [offset o] [extent e] [physical p]`; what is left out is
-    0 for the offset, the step (or size) for the extent, and the extent for the physical size.
+    Each dimension is `size [by axes step s] [offset o] [extent e] [physical p]`; what is left out
+    is 0 for the offset, the step (or size) for the extent, and the extent for the physical size.
     """
 
     name = "mesh.layout"
@@ -189,8 +190,9 @@ def check_type(type: TensorType, what: str) -> None:
 class ExchangeOp(IRDLOperation):
     """Every node gets its part of the result from the nodes that hold the operands' elements.
 
-    The region is a chain of nn movement ops on whole tensors (empty but for nn.yield: a re-sharding).
-    `bytes` cross the mesh, in about `cycles`; `zero_dims` are the dimensions whose pads must be zero.
+    The region is a chain of nn movement ops on whole tensors (only nn.yield: a re-sharding), with
+    constants of zero for padding. `bytes` cross the mesh, in about `cycles`; the pads of the
+    dimensions `zero_dims` must be zero.
     """
 
     name = "mesh.exchange"
@@ -229,7 +231,7 @@ class ExchangeOp(IRDLOperation):
         if not isinstance(last, YieldOp) or len(last.operands) != 1:
             raise VerifyException("mesh.exchange: its region must end with nn.yield of one value")
         for op in block.ops:
-            if op is last or isinstance(op, NNOp) and op.FUSIBLE == "movement":
+            if op is last or is_zero(op) or isinstance(op, NNOp) and op.FUSIBLE == "movement":
                 continue
             raise VerifyException(f"mesh.exchange: {op.name} moves no data; only movement ops can")
         if self.kind.data not in KINDS:
@@ -275,7 +277,7 @@ class ExchangeOp(IRDLOperation):
         )
 
     def index_map(self) -> np.ndarray:
-        """For each element of the result its flat index into the concatenated operands."""
+        """For each element of the result its flat index into the operands in a row; -1: zero."""
         block = self.body.block
         values: dict[SSAValue, np.ndarray] = {}
         base = 0
@@ -289,12 +291,22 @@ class ExchangeOp(IRDLOperation):
             if isinstance(op, YieldOp):
                 return arrays[0]
             assert isinstance(op, NNOp)
-            values[op.results[0]] = np.asarray(op.compute(arrays, PLAIN))
+            if isinstance(op, ConstantOp):
+                values[op.results[0]] = np.full(op.result_type.get_shape(), -1, np.int64)
+            else:
+                values[op.results[0]] = np.asarray(op.compute(arrays, PLAIN))
         raise AssertionError("a verified region ends with nn.yield")
 
 
+def is_zero(op: Operation | Block) -> bool:
+    """A constant of zeros only, written out: an exchange fills it in without a source."""
+    if not isinstance(op, ConstantOp) or op.p.value is None:
+        return False
+    return not any(op.array({}).reshape(-1))
+
+
 def plain_region(types: Sequence[TensorType]) -> Region:
-    """A region whose block arguments are tensors of `types` without layouts, and that holds no op yet."""
+    """An empty region whose block arguments are tensors of `types` without layouts."""
     arguments = [tensor(kind.get_shape(), kind.element_type) for kind in types]
     return Region(Block(arg_types=arguments))
 

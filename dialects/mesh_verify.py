@@ -1,6 +1,7 @@
-"""Checks of the mesh form: every tensor has a layout of its own shape, and kernels hold what they read.
+"""Checks of the mesh form: tensors have layouts of their shape, kernels hold what they read.
 
-Works from the layouts' boxes and the ops' affine maps alone, so that it shares nothing with the chooser.
+Works from the layouts' boxes and the ops' affine maps alone, so that it shares nothing with the
+chooser.
 """
 
 from __future__ import annotations

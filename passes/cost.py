@@ -1,4 +1,4 @@
-"""Cost of kernels and exchanges in cycles, from their loops, their layouts and the target's numbers.
+"""Cost of kernels and exchanges in cycles, from loops, layouts and the target's numbers.
 
 An estimate to compare choices with; modelled time comes from the emitted streams, never from here.
 """
@@ -97,7 +97,9 @@ def exchange_cost(src: Layout | None, dst: Layout, rates: Rates, in_place: bool 
     if src is not None and in_place:
         begin, end = src.boxes()
         own = np.clip(np.minimum(stop, end) - np.maximum(start, begin), 0, None).prod(1)
-        near = all(a.axes == b.axes and a.step == b.step for a, b in zip(src.dims, dst.dims))
+        near = all(
+            a.axes == b.axes and a.step == b.step for a, b in zip(src.dims, dst.dims, strict=True)
+        )
     if src is not None:
         begin, end = src.boxes()
         givers = max(int(((end - begin) > 0).all(1).sum()), 1)

@@ -48,13 +48,14 @@ PRICES = tuple(4.0**step for step in range(8))  # how much dearer SRAM is made, 
 class Shard(Pass):
     """Give every tensor a layout on the logical grid, and every change of layout an exchange.
 
-    Takes: fused nn ops, movement ops, constants and other single nn ops, with a target in the context.
-    Leaves: mesh form: each kernel's operands and results have layouts, movement is in mesh.exchange.
-    How: 1. for each kernel in order the cheapest assignment of grid axes to its parallel loops is
-      taken, by cycles of the busiest node, bytes received, and SRAM used; 2. if the buffers exceed
-      `sram_budget`, SRAM is made dearer and all is chosen again; 3. chains of movement ops become one
-      exchange from the layouts of their sources to the layout their reader wants. Right because each
-      layout is derived from the kernel's own affine maps and checked against them at the end.
+    Takes: fused nn ops, movement ops and constants, with a target in the context.
+    Leaves: mesh form: a kernel's operands and results have layouts; movement is in mesh.exchange.
+    How: 1. for each kernel in order, take the cheapest assignment of grid axes to its parallel
+      loops, by cycles of the busiest node, bytes received and SRAM used; 2. if the buffers exceed
+      `sram_budget`, make SRAM dearer and choose all again; 3. make of each chain of movement ops
+      one exchange, from the layouts of its sources to the layout its reader wants. Right because
+      every layout is derived from the kernel's own affine maps, and checked against them at the
+      end by code that shares nothing with the chooser.
     Fails: DoesNotFit when no price of SRAM makes the plan fit; UnsupportedError for other ops;
       UsageError without a target.
     """

@@ -1,4 +1,4 @@
-"""SRAM a sharding plan needs on each node: what stays, what lives at once, and the report when it does not fit."""
+"""SRAM a sharding plan needs on each node: what stays, what lives at once; the report."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dojocc.dialects.location import describe, get_location
-from dojocc.dialects.mesh import STORAGE
+from dojocc.dialects.mesh import STORAGE, is_zero
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.op import NNOp
 from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles
@@ -33,7 +33,7 @@ class Copy:
 
 @dataclass
 class Plan:
-    """`homes`: the layout a value is made in; `reads[op]`: a Copy, or None for the home, by operand."""
+    """`homes`: the layout a value is made in; `reads[op]`: a Copy by operand, or None for home."""
 
     grid: Grid
     kernels: dict[Operation, Placed] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Planner:
     formats: Formats = field(default_factory=lambda: STORAGE)
 
     def plan(self, block: Block) -> Plan:
-        """Choose for each kernel in order; data movement is left to the kernels that want its result."""
+        """Choose for each kernel in order; movement is left to the kernels that want its result."""
         plan = Plan(self.grid)
         for op in block.ops:
             if isinstance(op, ReturnOp):
@@ -130,7 +130,7 @@ class Planner:
         return copy
 
     def _returned(self, plan: Plan, value: SSAValue) -> Copy | None:
-        """A result is given back as it is made; movement and constants are spread over the nodes."""
+        """Results are given back as made; movement and constants are spread over the nodes."""
         if value in plan.homes:
             return None
         if is_constant(value) or is_movement(value.owner):
@@ -139,7 +139,7 @@ class Planner:
         return None
 
     def _spread(self, value: SSAValue) -> Layout:
-        """A layout that shares a tensor out evenly, for values that no kernel makes or reads first."""
+        """A layout that shares a tensor out evenly, where no kernel makes it or reads it first."""
         kind = value.type
         shape = tuple(kind.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
         fmt = self.formats[kind.element_type]  # pyright: ignore[reportAttributeAccessIssue]
@@ -165,14 +165,6 @@ def is_kernel(op: object) -> bool:
     return isinstance(op, NNOp) and op.FUSIBLE != "movement" and not isinstance(op, ConstantOp)
 
 
-def is_zero(value: SSAValue) -> bool:
-    """A constant of one zero, as padding values are: an exchange fills it in without a source."""
-    owner = value.owner
-    if not isinstance(owner, ConstantOp) or owner.p.value is None:
-        return False
-    return not any(owner.array({}).reshape(-1))
-
-
 def movement_ops(value: SSAValue) -> list[NNOp]:
     """The movement ops behind a value, operands first."""
     order: dict[NNOp, None] = {}
@@ -193,7 +185,7 @@ def movement_sources(value: SSAValue) -> list[SSAValue]:
     found: dict[SSAValue, None] = {}
     for op in movement_ops(value):
         for operand in op.operands:
-            if not is_movement(operand.owner) and not is_zero(operand):
+            if not is_movement(operand.owner) and not is_zero(operand.owner):
                 found[operand] = None
     return list(found)
 

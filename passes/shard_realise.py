@@ -1,4 +1,4 @@
-"""Writes a sharding plan into the IR: layouts into types, copies as constants and mesh.exchange ops."""
+"""Writes a sharding plan into the IR: layouts into types, copies as constants and exchanges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dojocc.dialects.location import copy_location, get_location, merge_locations
-from dojocc.dialects.mesh import ExchangeOp, layout_of, plain_region, with_layout
+from dojocc.dialects.mesh import ExchangeOp, is_zero, layout_of, plain_region, with_layout
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.op import NNOp
@@ -22,7 +22,6 @@ from dojocc.passes.shard_plan import (
     is_constant,
     is_kernel,
     is_movement,
-    is_zero,
     movement_ops,
 )
 from dojocc.runtime.layout import Layout
@@ -122,7 +121,7 @@ def movement_region(value: SSAValue, bases: list[SSAValue]) -> tuple[Region, lis
     for op in chain:
         for operand in op.operands:
             if operand not in inside:  # a zero for padding
-                assert is_zero(operand) and isinstance(operand.owner, ConstantOp)
+                assert is_zero(operand.owner) and isinstance(operand.owner, ConstantOp)
                 zero = operand.owner.clone()
                 block.add_op(zero)
                 inside[operand] = zero.results[0]

@@ -98,7 +98,7 @@ def _significant(affine: Affine, dims: Sequence[Dim]) -> tuple[tuple[int, int], 
 
 
 def _outer_term(affine: Affine, dims: Sequence[Dim]) -> tuple[int, int] | None:
-    """The (loop, coefficient) whose steps jump over all that the other terms span; None if none does."""
+    """The (loop, coefficient) that steps over all the other terms span; None if none does."""
     terms = sorted(_significant(affine, dims), key=lambda term: -term[1])
     if not terms or terms[0][1] < 1:
         return None

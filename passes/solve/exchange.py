@@ -42,7 +42,7 @@ class Exchanges:
 
 
 def exchange_segments(dst: Layout, sources: tuple[Layout, ...], index: np.ndarray) -> np.ndarray:
-    """Transfer segments: a node takes what it holds from itself, else from the nearest node that holds it."""
+    """Transfer segments: a node takes from itself what it holds, else from the nearest holder."""
     if tuple(index.shape) != dst.shape:
         raise ValueError(f"index map of shape {index.shape} for a destination of {dst.shape}")
     for number, source in enumerate(sources):
@@ -90,7 +90,7 @@ def network_bytes(segments: np.ndarray) -> int:
 
 
 def busiest_bytes(segments: np.ndarray, nodes: int) -> int:
-    """The most bytes any node receives or sends, its own copies included: a port moves 64 a cycle."""
+    """The most bytes any node receives or sends, its copies to itself included."""
     size = moved_bytes(segments).astype(float)
     ports = [np.bincount(segments[side], size, nodes) for side in ("dst_node", "src_node")]
     return int(max(port.max(initial=0) for port in ports))

@@ -1,6 +1,7 @@
 """Segments for any index map: boxes are listed element by element, cut into runs, folded.
 
-The general path of passes/solve/exchange.py. Works on distinct boxes, a bounded number of elements at a time.
+The general path of passes/solve/exchange.py. Works on distinct boxes, a bounded number of elements
+at a time.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def split_runs(runs: Runs, source: SourceView, item: int) -> Runs:
 
 
 def tail_bytes(dst: Layout, source: Layout) -> int:
-    """Zero pad bytes a run may carry along when it ends at the end of the last dimension at both ends."""
+    """Zero pad bytes a run may carry along where it ends the last dimension at both ends."""
     if not (is_whole(dst, -1) and is_whole(source, -1)):
         return 0
     pads = [layout.dims[-1].physical - layout.shape[-1] for layout in (dst, source)]

@@ -1,7 +1,8 @@
-"""Segments for index maps that are a sum of one function a dimension: slices, transposes, re-sharding.
+"""Segments for index maps that are a sum of one function a dimension, as slices and transposes.
 
-The fast path of passes/solve/exchange.py: each dimension is cut by itself, and a node's segments are
-the product of its dimensions' pieces. `separable_segments` returns None where the map is not such a sum.
+The fast path of passes/solve/exchange.py: each dimension is cut by itself, and a node's segments
+are the product of its dimensions' pieces. `separable_segments` returns None where the map is not
+such a sum.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def cells(index: np.ndarray, bases: np.ndarray) -> list[tuple[Box, int]] | None:
 
 
 def dim_coordinates(part: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray] | None:
-    """Per destination dimension: source coordinates [source rank, size] relative to the first element's.
+    """By destination dimension: source coordinates [source rank, size] from the first element's.
 
     None unless `part` is a sum of one function a dimension, in each source coordinate.
     """
@@ -83,7 +84,7 @@ def _shards(layout: Layout, dim: int) -> int:
 def _bounds(
     dst: Layout, dim: int, source: SourceView, j: int, coordinate: np.ndarray, shard: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Holders of each listed coordinate, narrowed to those that shard `shard`'s nodes could prefer."""
+    """Holders of each coordinate, narrowed to those that the nodes of its `shard` could prefer."""
     of_node, own = dst.index(dst.dims[dim]), source.own[j]
     least = np.full(_shards(dst, dim), own.max())
     greatest = np.zeros(_shards(dst, dim), np.int64)
@@ -96,7 +97,7 @@ def _bounds(
 def dim_pieces(
     dst: Layout, dim: int, span: tuple[int, int], source: SourceView, move: np.ndarray, base
 ) -> DimPieces:
-    """Cut every shard's interval of one destination dimension into strided pieces of equal holders."""
+    """Cut every shard's interval of a dimension into strided pieces of equal holders."""
     shards = _shards(dst, dim)
     origin = np.arange(shards) * dst.dims[dim].step + dst.dims[dim].offset
     low = np.clip(origin, *span)
@@ -185,8 +186,14 @@ def cell_segments(
     indices = [dst.index(dim) for dim in dst.dims]
     per_node = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
     reader, number = spread(np.asarray(per_node, np.int64))
-    low = [np.full(len(reader), bound[base[d]]) for bound, d in zip(source.low, source.sharded)]
-    high = [np.full(len(reader), bound[base[d]]) for bound, d in zip(source.high, source.sharded)]
+    low = [
+        np.full(len(reader), bound[base[d]])
+        for bound, d in zip(source.low, source.sharded, strict=True)
+    ]
+    high = [
+        np.full(len(reader), bound[base[d]])
+        for bound, d in zip(source.high, source.sharded, strict=True)
+    ]
     src = np.full(len(reader), base @ np.array(source.layout.strides, np.int64))
     place = np.zeros(len(reader), np.int64)
     nest = Nest.of(len(reader), dst.item, len(dims))
@@ -227,7 +234,7 @@ def _rows(nest: Nest, reader, giver, src, place, operand: int) -> np.ndarray:
 def separable_segments(
     dst: Layout, sources: tuple[SourceView, ...], index: np.ndarray
 ) -> np.ndarray | None:
-    """Segments for `index` (see passes/solve/exchange.py), or None where it is no sum of one function a dimension."""
+    """Segments for `index` (see passes/solve/exchange.py), or None where it is no such sum."""
     bases = np.cumsum([0, *(prod(source.layout.shape) for source in sources)])
     boxes = cells(index, bases)
     if boxes is None:

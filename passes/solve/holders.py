@@ -1,4 +1,4 @@
-"""Which nodes hold an element: per dimension an interval of shard indices, of which the nearest is taken."""
+"""Which nodes hold an element: an interval of shard indices a dimension; the nearest is taken."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class SourceView:
     ) -> np.ndarray:
         """The node each reader takes from: itself if it holds, else the nearest along each axis.
 
-        Axes that shard nothing keep the reader's own row or column, which spreads readers over replicas.
+        Axes that shard nothing keep the reader's own row or column, which spreads readers over
+        replicas.
         """
         rows, columns = self.layout.grid
         place = {"row": reader // columns, "col": reader % columns}

@@ -8,7 +8,8 @@ Rules (nothing else may be assumed of a buffer):
    reserves a multiple of 8, so that an 8-row block may be stored whole.
 3. The contraction rows of a right operand (k of [.., k, n], input channels of HWIO) reserve a
    multiple of 4, and rows past their logical extent are zero.
-4. Every other dimension reserves its extent. Elements past an extent are unspecified but for 1 and 3.
+4. Every other dimension reserves its extent. Elements past an extent are unspecified but for 1 and
+  3.
 """
 
 from __future__ import annotations

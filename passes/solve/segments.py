@@ -1,7 +1,7 @@
-"""Transfer segments: bytes copied from one node's buffer to another's, in up to two strided levels.
+"""Transfer segments: bytes copied between nodes' buffers, in up to two strided levels.
 
-Takes runs (source byte, destination byte, length) and folds them into few segments; applies segments
-to byte buffers, as the list parsers do.
+Takes runs (source byte, destination byte, length) and folds them into few segments; applies
+segments to byte buffers, as the list parsers do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _diff_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Stretches of equal steps between neighbours: first step, length, whether a key changes there."""
+    """Stretches of equal steps between neighbours: first, length, whether a key changes there."""
     blocked = key[1:] != key[:-1]
     src_step, dst_step = np.diff(src), np.diff(dst)
     opens = np.ones(len(blocked), bool)
@@ -53,7 +53,7 @@ def _diff_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray) -> tuple[np.nd
 def strided(
     key: np.ndarray, src: np.ndarray, dst: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fold neighbours of one key at equal steps: (first element, count, src step, dst step), in order.
+    """Fold neighbours of one key at equal steps: (first, count, src step, dst step), in order.
 
     Greedy from the left. A stretch of one step is used unless the stretch before it took its first
     element, so single steps alternate; that is what the parity below computes without a loop.
@@ -99,7 +99,8 @@ def combined(*columns: np.ndarray) -> np.ndarray:
 def fold_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Runs in destination order into segments: joined where contiguous, then two strided levels.
 
-    Returns SEGMENT_DTYPE rows whose `dst_node` is the number of one of the runs folded into the row.
+    Returns SEGMENT_DTYPE rows whose `dst_node` is the number of one of the runs folded into the
+    row.
     """
     order = np.argsort(key, kind="stable")
     key, src, dst, size = key[order], src[order], dst[order], size[order]
@@ -128,7 +129,7 @@ def fold_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray, size: np.ndarra
 
 
 def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
-    """By source; each source starts with the destination after itself, so that no two go in lock-step."""
+    """By source; each starts with the destination after itself, so that no two go in lock-step."""
     turn = (segments["dst_node"].astype(np.int64) - segments["src_node"]) % max(nodes, 1)
     return segments[np.lexsort((segments["dst"], segments["operand"], turn, segments["src_node"]))]
 

@@ -1,7 +1,7 @@
 """Sharding chooser: which grid axes share out which loops of a kernel.
 
-Pure: takes `Work`, where its operands are, and cost functions; gives the cheapest choice. A choice is
-made for one kernel at a time, in order; `Weights` says how dear SRAM is.
+Pure: takes `Work`, where its operands are, and cost functions; gives the cheapest choice. A choice
+is made for one kernel at a time, in order; `Weights` says how dear SRAM is.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _choice(work: Work, axes: dict[int | None, tuple[str, ...]]) -> Choice:
 
 
 def fits(held: Layout, wanted: Layout) -> bool:
-    """A buffer laid out as `held` can be read as `wanted`: same parts, at least the physical sizes."""
+    """A buffer laid out as `held` can be read as `wanted`: same parts, physically as large."""
     if (held.shape, held.fmt, held.grid) != (wanted.shape, wanted.fmt, wanted.grid):
         return False
     return all(

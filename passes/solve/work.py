@@ -1,4 +1,4 @@
-"""Work: one kernel as plain data - loops, how tensors are read and written over them, and its cost model.
+"""Work: one kernel as plain data: loops, how tensors are read and written over them, its units.
 
 Takes nothing from the IR; passes/shard.py makes `Work` from ops. A choice gives every loop the grid
 axes that share it out; `operand_layout` turns a choice into the layout a tensor needs.

@@ -27,7 +27,7 @@ POISON = 0xA5
 
 
 def buffers(layout: Layout, codes: np.ndarray) -> np.ndarray:
-    """Every node's buffer, poisoned but for what it holds and the zero pad of its last dimension."""
+    """Every node's buffer, poison but for what it holds and the zero pad of its last dimension."""
     layout = row_layout(layout)
     codes = codes.reshape(layout.shape)
     result = np.full((layout.nodes, layout.bytes), POISON, np.uint8)
