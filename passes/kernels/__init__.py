@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dojocc.passes.kernels.builder import KernelCall
+from dojocc.passes.kernels.contraction import contraction
 from dojocc.passes.kernels.elementwise import elementwise
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.region import Region
 
 Family = Callable[[Request, Region], list[KernelCall]]
 
-FAMILIES: dict[str, Family] = {}
+FAMILIES: dict[str, Family] = {"contraction": contraction}
 """The kernel family of a root, by its `FUSIBLE` class; without a root a kernel is element-wise."""
 
 

@@ -43,6 +43,9 @@ GENERATORS = 15
 PARAMETERS = 23
 """Buffers and scalars a kernel may take (x8 to x30)."""
 
+EVERY = -1
+"""In place of a dim: coordinates move with lanes whatever the dim."""
+
 ELEMENTS: dict[str, Attribute] = {
     "BF16": BFloat16Type(),
     "FP32": Float32Type(),
@@ -147,9 +150,8 @@ class KernelBuilder:
         granule: int | None = None,
         lane: int | None = None,
         pad: float = 0.0,
-        units: tuple[int, int] = (1, 1),
     ) -> tuple[Access, dict[str, SSAValue]]:
-        """An access of a view: granules go along domain dim `granule`, lanes along `lane`, by `units`."""
+        """An access of a view: granules go along domain dim `granule`, lanes along `lane`."""
         strides = self._by_level(view.steps)
         access = Access(strides=strides, pitch=pitch, first=first)
         axes = self._axes(view.bounds, granule, lane)
@@ -162,8 +164,8 @@ class KernelBuilder:
         if axes["x"] is not None:
             bound = axes["x"]
             start, limit = self._coordinate(bound, "x", operands)
-            gstep = 0 if granule is None else bound.steps[granule] * units[0]
-            lstep = 0 if lane is None else bound.steps[lane] * units[1]
+            gstep = 0 if granule is None else bound.steps[granule]
+            lstep = 0 if lane in (None, EVERY) else bound.steps[lane]
             levels = self._by_level(bound.steps)
             access = replace(
                 access,
@@ -187,8 +189,8 @@ class KernelBuilder:
     ) -> dict[str, Bound | None]:
         """Which bound is x (the one that moves with granules or lanes) and which is y."""
         dims = [dim for dim in (granule, lane) if dim is not None]
-        moving = [bound for bound in bounds if any(bound.steps[dim] for dim in dims)]
-        still = [bound for bound in bounds if not any(bound.steps[dim] for dim in dims)]
+        moving = [b for b in bounds if lane == EVERY or any(b.steps[dim] for dim in dims)]
+        still = [bound for bound in bounds if bound not in moving]
         still = [bound for bound in still if not self._always_inside(bound)]
         if len(moving) > 1 or len(moving) + len(still) > 2:
             raise self.refused(
@@ -263,23 +265,19 @@ class KernelBuilder:
         return self.vector("vsel", both, predicate=self.low_lanes())
 
     def store(
-        self, value: SSAValue, number: int, lane: int | None, view: View | None = None
+        self, value: SSAValue, number: int, lane: int | None, mask: SSAValue | None = None
     ) -> None:
         """16 lanes along a domain dim; without one, a single element that all lanes hold."""
-        view = self.views[number] if view is None else view
-        buffer = number
+        view = self.views[number]
         if lane is None:
-            access, operands = self.access(view)
-            self.add(StoreOp(value, self._counted(buffer, access), access, 16, **operands))
-            return
-        step = view.steps[lane]
-        if step == view.item:
-            access, operands = self.access(view, lane=lane)
-            granules = 1
+            (access, operands), granules = self.access(view), 16
+        elif view.steps[lane] == view.item:
+            (access, operands), granules = self.access(view, lane=lane), 1
         else:
-            access, operands = self.access(view, pitch=step, granule=lane)
+            access, operands = self.access(view, pitch=view.steps[lane], granule=lane)
             granules = 16
-        self.add(StoreOp(value, self._counted(buffer, access), access, granules, **operands))
+        buffer = self._counted(number, access)
+        self.add(StoreOp(value, buffer, access, granules, **operands, predicate=mask))
 
     def store_rows(
         self,
@@ -313,12 +311,12 @@ class KernelBuilder:
         return self.add(GatherOp(self._counted(number, access), indices, access))
 
     def in_bounds(
-        self, number: int, bound: Bound, lane: int, first: int = 0, gstep: int = 0
+        self, number: int, bound: Bound, first: int = 0, gstep: int = 0, lstep: int = 1
     ) -> SSAValue:
-        """Lanes where a coordinate along `lane` is inside its limit."""
-        only = replace(self.views[number], bounds=(bound,))
-        access, operands = self.access(only, lane=lane, first=first)
-        access = replace(access, gstep=gstep)
+        """Lanes whose coordinate, which moves by `lstep` a lane, is inside its limit."""
+        only = replace(self.views[number], steps=(0,) * len(bound.steps), bounds=())
+        access, operands = self.access(only.bounded(bound), lane=EVERY)
+        access = replace(access, first=first, gstep=gstep, lstep=lstep)
         return self.add(InBoundsOp(self._counted(number, access), access, **operands))
 
     # Values.

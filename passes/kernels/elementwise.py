@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xdsl.ir import SSAValue
+
 from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
 from dojocc.passes.kernels.frame import (
     Frame,
@@ -9,17 +11,19 @@ from dojocc.passes.kernels.frame import (
     lane_blocks,
     result_space,
     tail_bound,
-    with_lane,
 )
 from dojocc.passes.kernels.region import Evaluator, Leaf, Region
-from dojocc.passes.kernels.space import Loop, loop, view_of
+from dojocc.passes.kernels.space import Loop, loop, simplified, view_of
 from dojocc.runtime.layout import LANES
 
 
 def elementwise(request: Request, region: Region) -> list[KernelCall]:
     """One kernel for all results that lie alike, else one for each."""
     first = request.results[0]
-    if all(first.same_place(layout) for layout in request.results[1:]):
+    if all(
+        first.same_place(layout) and first.physical[-1:] == layout.physical[-1:]
+        for layout in request.results[1:]
+    ):
         return _together(request, region, tuple(range(len(request.results))))
     calls = []
     for number in range(len(request.results)):
@@ -36,8 +40,8 @@ def _together(request: Request, region: Region, numbers: tuple[int, ...]) -> lis
     stores = {}
     for number in numbers:
         layout = request.results[number]
-        view = view_of(layout, with_lane(amap, dims, lane), space)
-        tail = None if scalar else tail_bound(layout, lane, space)
+        view = view_of(layout, simplified(dims, [amap], lane)[0], space)
+        tail = None if scalar else tail_bound(layout, amap[-1], space)
         view = view if tail is None else view.bounded(tail)
         stores[number] = frame.add(len(request.operands) + number, view)
         for leaf in region.leaves(region.values[number], amap):
@@ -45,7 +49,7 @@ def _together(request: Request, region: Region, numbers: tuple[int, ...]) -> lis
     loops = [loop(space, axis) for axis in range(lane)] + [Loop(blocks, ((lane, LANES),))]
 
     def body(b: KernelBuilder) -> None:
-        def load(leaf: Leaf) -> object:
+        def load(leaf: Leaf) -> SSAValue:
             return b.load(frame.leaf(leaf), lane)
 
         evaluator = Evaluator(region, b, load)

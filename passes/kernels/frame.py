@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from dojocc.passes.kernels.space import (
     Space,
     View,
     axis_bound,
+    loop,
     merge,
     simplified,
     space_of,
@@ -143,27 +143,31 @@ def guarded(loops: Sequence[Loop], active: np.ndarray) -> list[Loop]:
 def guarded_view(
     view: View, layout: Layout, amap: Map, space: Space, lane: int | None, reach: int
 ) -> View:
-    """Bounds where `reach` elements along a dim would run past the buffer."""
+    """Bounds where `reach` elements along a dim would run past the end of a tensor dimension."""
     if lane is None:
         return view
     for axis, each in enumerate(amap):
-        step = each.coefficient(lane)
+        step = abs(each.coefficient(lane))
         already = any(bound.steps[lane] for bound in view.bounds)
-        if step and not already and abs(step) * (reach - 1) >= layout.physical[axis]:
+        if not step or already:
+            continue
+        top = step * (reach - 1)
+        top += sum(abs(c) * (space.most(d) - 1) for d, c in each.terms if d != lane)
+        if top >= layout.physical[axis]:
             view = view.bounded(axis_bound(layout, each, axis, space))
     return view
 
 
-def tail_bound(layout: Layout, lane: int, space: Space) -> Bound | None:
+def tail_bound(layout: Layout, last: Affine, space: Space) -> Bound | None:
     """The limit that keeps the elements past the end of a buffer's last dim zero, where there are any.
 
-    Lanes run along domain dim `lane`, which is the last dim of `layout`.
+    `last` is the map of that dim.
     """
     start, stop = layout.boxes()
     held = (stop - start)[:, -1]
     if (held[space.active] == layout.physical[-1]).all():
         return None
-    steps = tuple(int(axis == lane) for axis in range(len(space.sizes)))
+    steps = tuple(last.coefficient(axis) for axis in range(len(space.sizes)))
     return Bound(steps, np.zeros(space.nodes, np.int64), held)
 
 
@@ -188,14 +192,21 @@ def result_space(request: Request, number: int = 0) -> tuple[tuple[Dim, ...], Ma
     return dims, amap, space
 
 
-def with_lane(amap: Map, dims: Sequence[Dim], lane: int) -> Map:
-    """A result's map without terms of dims of size 1, but for the lane dim."""
-    return tuple(
-        Affine(tuple((d, c) for d, c in each.terms if dims[d].size > 1 or d == lane), each.offset)
-        for each in amap
-    )
+def clear_tail(request: Request, number: int, first: int = 0) -> list[KernelCall]:
+    """Zeros from the 16-lane block that holds element `first` of a result's last dim to its end.
 
-
-def box_elements(layout: Layout) -> int:
-    """Elements of one node's buffer."""
-    return prod(layout.physical)
+    For kernels that store less than whole blocks of 16 lanes there.
+    """
+    layout = request.results[number]
+    if not layout.shape or first >= layout.physical[-1]:
+        return []
+    dims, amap, space = result_space(request, number)
+    lane, start = len(dims) - 1, first // LANES
+    frame = Frame(replace(request, label="clear"), dims, space)
+    (plain,) = simplified(dims, [amap], lane)
+    view = view_of(layout, plain, space).shifted({lane: start * LANES})
+    frame.add(len(request.operands) + number, view)
+    blocks = lane_blocks(request, layout) - start
+    loops = [loop(space, axis) for axis in range(lane)] + [Loop(blocks, ((lane, LANES),))]
+    zero = 0.0 if layout.fmt in ("FP32", "BF16") else 0
+    return frame.calls(loops, 0, lambda b: b.store(b.constant(zero), 0, lane))

@@ -170,11 +170,13 @@ class Evaluator:
         b: KernelBuilder,
         load: Callable[[Leaf], SSAValue],
         root: SSAValue | None = None,
+        root_map: Map | None = None,
     ) -> None:
         self.region = region
         self.b = b
         self.load = load
         self.root = root
+        self.root_map = root_map
         self.known: dict[tuple[SSAValue, Map], SSAValue] = {}
 
     def value(self, value: SSAValue, amap: Map) -> SSAValue:
@@ -195,6 +197,11 @@ class Evaluator:
             return self.load((number, amap))
         op = value.owner
         if op is self.region.root and self.root is not None:
+            if self.root_map is not None and amap != self.root_map:
+                raise UnsupportedError(
+                    f"what follows {self.region.root.name} reads it out of order",
+                    where=describe(self.region.op),
+                )
             return self.root
         if isinstance(op, ConstantOp):
             return self._constant(op)

@@ -49,11 +49,13 @@ def uniform(table: np.ndarray, active: np.ndarray) -> int | np.ndarray:
     return np.where(active, table, 0).astype(np.int64)
 
 
-def simplified(dims: Sequence[Dim], maps: Sequence[Map]) -> list[Map]:
-    """The maps without the terms of dims of size 1, which are always at 0."""
+def simplified(dims: Sequence[Dim], maps: Sequence[Map], keep: int | None = None) -> list[Map]:
+    """The maps without the terms of dims of size 1, which are always at 0; but for `keep`'s."""
     return [
         tuple(
-            Affine(tuple((d, c) for d, c in each.terms if dims[d].size > 1), each.offset)
+            Affine(
+                tuple((d, c) for d, c in each.terms if dims[d].size > 1 or d == keep), each.offset
+            )
             for each in one
         )
         for one in maps
@@ -87,7 +89,7 @@ def space_of(dims: Sequence[Dim], result: Map, layout: Layout) -> Space | None:
     return Space(tuple(dim.size for dim in dims), starts, counts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bound:
     """A coordinate that must stay within [0, limit): start per node, and its steps along the domain dims."""
 
@@ -96,7 +98,7 @@ class Bound:
     limit: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """One buffer walked over a domain: byte steps, the first byte on every node, and its bounds."""
 

@@ -97,9 +97,18 @@ def test_conversions_truncate_and_saturate() -> None:
 
 @pytest.mark.parametrize(
     "small, dims",
-    [((24,), (2,)), ((5,), (1,)), ((3,), (0,)), ((3, 24), (0, 2)), ((1, 5, 1), (0, 1, 2)), ((), ())],
+    [
+        ((24,), (2,)),
+        ((5,), (1,)),
+        ((3,), (0,)),
+        ((3, 24), (0, 2)),
+        ((1, 5, 1), (0, 1, 2)),
+        ((), ()),
+    ],
 )
-def test_broadcast_operands_are_read_in_place(small: tuple[int, ...], dims: tuple[int, ...]) -> None:
+def test_broadcast_operands_are_read_in_place(
+    small: tuple[int, ...], dims: tuple[int, ...]
+) -> None:
     shape = (3, 5, 24)
 
     def build(b, x, y):
@@ -115,7 +124,9 @@ def test_broadcast_operands_are_read_in_place(small: tuple[int, ...], dims: tupl
         if held_dim
     }
     op = fused([tensor(shape), tensor(small)], f32, build)
-    outcome = run_op(op, [random(1, *shape), random(2, *small)], [held, layout(small, shards=shards)], [held])
+    outcome = run_op(
+        op, [random(1, *shape), random(2, *small)], [held, layout(small, shards=shards)], [held]
+    )
     exact(outcome)
 
 
@@ -143,7 +154,10 @@ def test_bfloat16_results_round_once() -> None:
 
     held = layout(shape, "BF16", {0: (("row",), 5), 1: (("col",), 16)})
     outcome = run_op(
-        fused([kind, kind], bf16, build), [random(1, *shape), random(2, *shape)], [held, held], [held]
+        fused([kind, kind], bf16, build),
+        [random(1, *shape), random(2, *shape)],
+        [held, held],
+        [held],
     )
     exact(outcome)
 
