@@ -1,6 +1,6 @@
-"""The base of every nn op: one class holds its shape rule, reference, gradient, cost, decomposition.
+"""The base of every nn op: a class holds shape rule, reference, gradient, cost and decomposition.
 
-Subclasses declare operands and properties as xDSL does and override `infer` and `compute`; printing,
+Subclasses declare operands and properties as in xDSL and override `infer` and `compute`; printing,
 parsing, verification and building are derived here. `NN_OPS` maps each short name to its class.
 """
 
@@ -100,7 +100,7 @@ class NNOp(IRDLOperation):
         return sum(stored_bytes(type) for type in (*self.types, *self.result_tensors))
 
     def decompose(self, b: OpList) -> SSAValue | None:
-        """The same value from simpler ops added to `b`; None where there is nothing to take apart."""
+        """The same value from simpler ops added to `b`; None where nothing is to be taken apart."""
         return None
 
     def gradient(self, b: OpList, upstream: SSAValue) -> list[SSAValue | None] | None:
