@@ -209,7 +209,7 @@ class Builder:
         name, start = self.source.name(name_tree), len(draft.words)
         number = self.source.integer(place[0]) if place else None
         draft.kernels.append(KernelDraft(name, token, start, None, number))
-        draft.labels.setdefault(name, start)
+        self.define(draft, name, token)
 
     def add_endkernel(self, tree: Tree) -> None:
         token, *names = parts(tree)
@@ -232,9 +232,12 @@ class Builder:
 
     def label(self, token: Token) -> None:
         draft = self.draft(token)
-        name = str(token)[:-1]
+        self.define(draft, str(token)[:-1], token)
+
+    def define(self, draft: ClassDraft, name: str, token: Token) -> None:
+        """Name the present word, for calls."""
         if name in draft.labels:
-            raise self.source.error(token, f"label {name} is defined twice in class {draft.name}")
+            raise self.source.error(token, f"{name} is defined twice in class {draft.name}")
         draft.labels[name] = len(draft.words)
 
     def add_instruction(self, tree: Tree) -> None:

@@ -169,7 +169,7 @@ class Data:
         self.ports[kind[1:]].append(port)
 
     def add_dram(self, tree: Tree) -> None:
-        name, _, dip, address, tensor = parts(tree)
+        name, dip, address, tensor = parts(tree)
         self.dram.append(
             DramImage(
                 self.source.string(name),

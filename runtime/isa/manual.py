@@ -29,8 +29,8 @@ INT32, or a packed matrix operand), lane predicates p0-p7 (p0: all lanes), matri
 ## Encoding
 
 Words have 32 bits: the opcode in bits 31-24, fields below it; an operand of 32 bits follows in a
-word of its own. Bits outside the fields are 0; anything else traps, and so does opcode 0. `(p)` is an
-optional predicate, written `(p3)`: lanes where it is false keep the old destination, or are not
+word of its own. Bits outside the fields are 0; anything else traps, and so does opcode 0. `(p)` is
+an optional predicate, written `(p3)`: lanes where it is false keep the old destination, or are not
 stored. Issue is how many cycles the unit is busy, latency when the result may be used.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 from dojocc.runtime.formats import round_to
 from dojocc.runtime.isa import mathfn
 from dojocc.runtime.isa.instr import instruction
-from dojocc.runtime.isa.philox import philox_bits
+from dojocc.runtime.philox import random_bits_at
 
 VECTOR = {
     "unit": "vector",
@@ -325,11 +325,15 @@ def vrmin(a):
 def vrand(a, seed):
     """Lane l of d = 32 random bits number a + l of the sequence whose key the thread's `seed` set.
 
-    The bits are the low halves of the 64-bit sequence of NumPy's Philox(key=seed): a pure function
-    of key and number, so they do not depend on how work is spread.
+    The bits are the 32-bit words of Philox 4x64-10 with key (seed, 0), eight a block, from block 0:
+    a pure function of key and number, so that they do not depend on how work is spread.
     """
     numbers = np.asarray(a, np.int64)[..., None] + np.arange(16)
-    return philox_bits(numbers, np.asarray(seed, np.int64)[..., None])
+    numbers, keys = np.broadcast_arrays(numbers, np.asarray(seed, np.int64)[..., None])
+    result = np.zeros(numbers.shape, np.uint32)
+    for key in np.unique(keys):
+        result[keys == key] = random_bits_at(int(key), 0, 0, numbers[keys == key])
+    return result
 
 
 def across(combine, a):
