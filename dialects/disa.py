@@ -1,7 +1,8 @@
-"""The `disa` dialect: one op an instruction, generated from the instruction table, and their containers.
+"""The `disa` dialect: one op an instruction, generated from the table, and their containers.
 
-An instruction op holds its operands as properties in assigned form (`disa.vadd v3, v1, v2`); loops are
-the instructions `loop` and `end`, whose nesting the container verifies. Converts to and from `Instr`.
+An instruction op holds its operands as properties in assigned form (`disa.vadd v3, v1, v2`); loops
+are the instructions `loop` and `end`, whose nesting the container verifies. Converts to and from
+`Instr`.
 """
 
 from __future__ import annotations
@@ -34,10 +35,40 @@ from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from dojocc.dialects.disa_structure import STRUCTURE_ATTRS, STRUCTURE_OPS
+from dojocc.dialects.disa_structure import (
+    STRUCTURE_ATTRS,
+    STRUCTURE_OPS,
+    ClassOp,
+    ImageOp,
+    KernelOp,
+    MarkAttr,
+    PortOp,
+    ProgramOp,
+    ThreadOp,
+)
 from dojocc.runtime.isa import TABLE
 from dojocc.runtime.isa.codec import decode, encode
 from dojocc.runtime.isa.instr import KINDS, Instr, Operand, Row
+
+__all__ = [
+    "DISA",
+    "OPS",
+    "ClassOp",
+    "ImageOp",
+    "InstructionOp",
+    "KernelOp",
+    "MarkAttr",
+    "PortOp",
+    "ProgramOp",
+    "RegisterAttr",
+    "ThreadOp",
+    "from_words",
+    "instruction",
+    "to_instr",
+    "to_op",
+    "to_words",
+    "word_count",
+]
 
 REGISTER_KINDS = tuple(kind for kind, facts in KINDS.items() if facts.prefix)
 CALLS = ("call",)
@@ -155,7 +186,9 @@ def check_value(row: Row, operand: Operand, attribute: Attribute) -> None:
         return
     kind = KINDS[operand.kind]
     if isinstance(attribute, RegisterAttr) and attribute.data[0] != operand.kind:
-        raise VerifyException(f"{where} is a {kind.meaning} ({kind.prefix}), not {attribute.data[0]}")
+        raise VerifyException(
+            f"{where} is a {kind.meaning} ({kind.prefix}), not {attribute.data[0]}"
+        )
     value = from_attribute(attribute)
     assert isinstance(value, int)
     if not kind.low <= value <= kind.high:
@@ -212,10 +245,14 @@ def property_constraint(row: Row, operand: Operand) -> Any:
 
 def operation_for(row: Row) -> type[InstructionOp]:
     """The op class of one row."""
-    fields: dict[str, Any] = {operand.name: prop_def(property_constraint(row, operand)) for operand in row.operands}
+    fields: dict[str, Any] = {
+        operand.name: prop_def(property_constraint(row, operand)) for operand in row.operands
+    }
     taken = [name for name in fields if hasattr(InstructionOp, name)]
     if taken:
-        raise ValueError(f"instruction {row.mnemonic}: operand names {taken} mean something else on an op")
+        raise ValueError(
+            f"instruction {row.mnemonic}: operand names {taken} mean something else on an op"
+        )
     body = {
         "name": f"disa.{row.mnemonic}",
         "__doc__": row.doc,
@@ -232,6 +269,12 @@ OPS: dict[str, type[InstructionOp]] = {name: operation_for(row) for name, row in
 """The op class of every instruction, by mnemonic."""
 
 DISA = Dialect("disa", [*STRUCTURE_OPS, *OPS.values()], [RegisterAttr, *STRUCTURE_ATTRS])
+
+
+def instruction(mnemonic: str, *values: int | float | str) -> InstructionOp:
+    """The op of an instruction from plain operand values; a string is the name of a kernel to
+    call."""
+    return OPS[mnemonic].make(values)
 
 
 def to_op(instr: Instr, names: Mapping[int, str] | None = None) -> InstructionOp:
@@ -251,7 +294,9 @@ def to_instr(op: Operation, starts: Mapping[str, int] | None = None) -> Instr:
         if isinstance(value, str):
             if starts is None or value not in starts:
                 known = ", ".join(sorted(starts or {})) or "none"
-                raise VerifyException(f"call of kernel '{value}', which has no place; placed are: {known}")
+                raise VerifyException(
+                    f"call of kernel '{value}', which has no place; placed are: {known}"
+                )
             value = starts[value]
         values.append(value)
     return Instr(op.ROW.mnemonic, tuple(values))

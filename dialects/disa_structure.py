@@ -1,7 +1,8 @@
 """Containers of the `disa` dialect: program, class, thread, kernel, and the memory they start from.
 
-A program holds its classes, the images and ports of their SRAM, the marks its instructions refer to and
-the key of its transfer lists. Threads and kernels hold instruction ops; loop nesting is verified here.
+A program holds its classes, the images and ports of their SRAM, the marks its instructions refer to
+and the key of its transfer lists. Threads and kernels hold instruction ops; loop nesting is
+verified here.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class ProgramOp(IRDLOperation):
     sym_name = prop_def(SymbolNameConstraint())
     marks = prop_def(ArrayAttr[MarkAttr])
     lists = opt_prop_def(StringAttr)
+    sram_peak = opt_prop_def(IntegerAttr[I64])
+    sram_bound = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), SymbolTable())
     irdl_options = _OPTIONS
@@ -72,6 +75,8 @@ class ProgramOp(IRDLOperation):
         body: Region,
         marks: Sequence[tuple[str, str]] = (),
         lists: str | None = None,
+        sram_peak: IntegerAttr[I64] | None = None,
+        sram_bound: IntegerAttr[I64] | None = None,
     ) -> None:
         pairs = [MarkAttr(StringAttr(op), StringAttr(source)) for op, source in marks]
         super().__init__(
@@ -79,6 +84,8 @@ class ProgramOp(IRDLOperation):
                 "sym_name": StringAttr(name),
                 "marks": ArrayAttr(pairs),
                 "lists": None if lists is None else StringAttr(lists),
+                "sram_peak": sram_peak,
+                "sram_bound": sram_bound,
             },
             regions=[body],
         )
@@ -98,11 +105,15 @@ class ProgramOp(IRDLOperation):
     def verify_(self) -> None:
         for op in self.body.block.ops:
             if not isinstance(op, ClassOp | ImageOp | PortOp):
-                raise VerifyException(f"a disa.program holds classes, images and ports, not {op.name}")
+                raise VerifyException(
+                    f"a disa.program holds classes, images and ports, not {op.name}"
+                )
         names = {each.sym_name.data for each in self.classes}
         for op in (*self.images, *self.ports):
             if op.node_class.string_value() not in names:
-                raise VerifyException(f"'{op.label.data}' is in class {op.node_class}, which is not there")
+                raise VerifyException(
+                    f"'{op.label.data}' is in class {op.node_class}, which is not there"
+                )
         self._verify_nodes()
 
     def _verify_nodes(self) -> None:
@@ -129,7 +140,9 @@ class ClassOp(IRDLOperation):
     irdl_options = _OPTIONS
     assembly_format = "$sym_name `grid` $grid `nodes` $nodes $body attr-dict"
 
-    def __init__(self, name: str, grid: tuple[int, int], nodes: Sequence[int], body: Region) -> None:
+    def __init__(
+        self, name: str, grid: tuple[int, int], nodes: Sequence[int], body: Region
+    ) -> None:
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
@@ -155,7 +168,9 @@ class ClassOp(IRDLOperation):
     def verify_(self) -> None:
         nodes = self.nodes.get_values()
         if len(self.grid) != 2 or self.shape[0] * self.shape[1] != len(nodes):
-            raise VerifyException(f"class {self.sym_name.data}: grid {self.grid} for {len(nodes)} nodes")
+            raise VerifyException(
+                f"class {self.sym_name.data}: grid {self.grid} for {len(nodes)} nodes"
+            )
         for op in self.body.block.ops:
             if not isinstance(op, ThreadOp | KernelOp):
                 raise VerifyException(f"a disa.class holds threads and kernels, not {op.name}")
@@ -170,7 +185,9 @@ class ClassOp(IRDLOperation):
         for holder in (*self.threads, *self.kernels):
             for name in called(holder.body.block.ops):
                 if name not in known:
-                    raise VerifyException(f"call of kernel @{name}, which class {self.sym_name.data} lacks")
+                    raise VerifyException(
+                        f"call of kernel @{name}, which class {self.sym_name.data} lacks"
+                    )
         finished: set[str] = set()
         for name in known:
             _verify_acyclic(name, known, finished, ())
@@ -219,7 +236,8 @@ def verify_loops(ops: Iterable[Operation]) -> None:
             level = op.values()[0]
             if open_levels and level <= open_levels[-1]:
                 raise VerifyException(
-                    f"instruction {position}: loop level {level} stands inside level {open_levels[-1]};"
+                    f"instruction {position}: loop level {level} stands inside level"
+                    f" {open_levels[-1]};"
                     " levels rise inward"
                 )
             open_levels.append(level)
@@ -269,7 +287,9 @@ class KernelOp(CodeOp):
 
     def verify_ends(self, names: list[str]) -> None:
         if names[-1:] != [RET] or names.count(RET) != 1 or HALT in names:
-            raise VerifyException(f"kernel @{self.sym_name.data} must end in its only ret and hold no halt")
+            raise VerifyException(
+                f"kernel @{self.sym_name.data} must end in its only ret and hold no halt"
+            )
 
 
 class MemoryOp(IRDLOperation):
@@ -283,14 +303,19 @@ class MemoryOp(IRDLOperation):
 
 @irdl_op_definition
 class ImageOp(MemoryOp):
-    """What the class's SRAM holds at start: a resource, spread over the nodes as the layout says."""
+    """What the class's SRAM holds at start: a resource, spread over the nodes as the layout
+    says."""
 
     name = "disa.image"
     resource = prop_def(StringAttr)
     irdl_options = _OPTIONS
-    assembly_format = "$label `in` $node_class `at` $address `holds` $resource `layout` $layout attr-dict"
+    assembly_format = (
+        "$label `in` $node_class `at` $address `holds` $resource `layout` $layout attr-dict"
+    )
 
-    def __init__(self, label: str, node_class: str, address: int, layout: Attribute, resource: str) -> None:
+    def __init__(
+        self, label: str, node_class: str, address: int, layout: Attribute, resource: str
+    ) -> None:
         super().__init__(
             properties={
                 "label": StringAttr(label),

@@ -64,7 +64,8 @@ def number_or_table(value: int | str) -> Attribute:
 class ProgramOp(IRDLOperation):
     """The schedule of one program class on a grid of R x C nodes. Order of ops = order of execution.
 
-    Once allocated, `sram_peak` bytes are used on every node; no plan could use less than `sram_bound`.
+    Once allocated, `sram_peak` bytes are used on every node; no plan could use fewer than
+    `sram_bound`.
     """
 
     name = "tile.program"

@@ -1,0 +1,210 @@
+"""Pass `route`: exchanges become transfer lists with addresses, and get their semaphores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+
+from dojocc.dialects.context import DojoContext
+from dojocc.dialects.location import describe
+from dojocc.dialects.tile import AllocOp, ExchangeOp
+from dojocc.dialects.tile_types import whole
+from dojocc.passes.base import Pass
+from dojocc.passes.liveness import Schedule, schedule, the_program
+from dojocc.passes.parameters import segments_of
+from dojocc.passes.solve.grid import logical_grid
+from dojocc.passes.solve.intervals import Crowded, assign
+from dojocc.passes.target_of import target_of
+from dojocc.runtime.errors import DoesNotFit, InputError
+from dojocc.runtime.mesh.routes import route_flows
+from dojocc.runtime.program import LIST_DTYPE, PUSH
+from dojocc.runtime.target import Target
+
+LISTS = "lists"
+"""Resource key of the program's transfer lists."""
+READY = 0
+"""The semaphore on which thread 0 tells thread 1 that the node is ready for its next exchange."""
+CLASS = 0
+"""Number of the class of the grid's nodes; there is one class that communicates."""
+LARGEST_LIST = (1 << 16) - 1
+SIDES = {"src": "source", "dst": "destination"}
+SHAPE = ("bytes", "count0", "src_stride0", "dst_stride0", "count1", "src_stride1", "dst_stride1")
+"""Fields that a list entry takes from its segment as they are."""
+
+
+@dataclass(frozen=True)
+class Route(Pass):
+    """Turn exchanges into transfer lists.
+
+    Takes: form tile with addresses; the context has a target.
+
+    Leaves: form tile, every tile.exchange with its semaphore, and the lists as resource 'lists'.
+
+    How:
+    1. Exchanges under way at the same time get different semaphores. One may be used again as soon
+    as
+       its exchange has been waited for: nobody starts the next exchange on it before this node has
+       come to that one's barrier, which lies behind the wait.
+    2. A segment becomes a push entry of its source node: buffer addresses are added, and the
+       exchange's semaphore rises at both ends when the entry is done.
+    3. Every pair of nodes that talks has a route on the mesh; every entry stays inside its buffers.
+
+    Fails: DoesNotFit when more exchanges are under way than there are semaphores; InputError on a
+    segment outside its buffers, or between nodes that no route joins.
+    """
+
+    name = "route"
+    takes: ClassVar[str] = "tile"
+    leaves: ClassVar[str] = "tile"
+
+    def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
+        target = target_of(ctx, self.name)
+        plan = schedule(the_program(op))
+        number_semaphores(plan, target)
+        nodes = grid_nodes(plan, target)
+        parts = [np.zeros(0, LIST_DTYPE)]
+        for exchange in plan.exchanges:
+            segments = segments_of(ctx.resources, exchange)
+            check_segments(exchange, segments, len(nodes))
+            parts.append(entries(exchange, segments))
+        lists = np.concatenate(parts)
+        check_routes(target, nodes, lists)
+        ctx.resources[LISTS] = sorted_lists(lists)
+
+
+def number_semaphores(plan: Schedule, target: Target) -> None:
+    """Semaphores by interval: an exchange holds one from its step to its wait."""
+    exchanges = plan.exchanges
+    numbers = [op.number.value.data for op in exchanges]
+    if len(set(numbers)) != len(numbers) or max(numbers, default=0) > LARGEST_LIST:
+        raise InputError(
+            "exchanges need different numbers below 65536", numbers=f"have {sorted(numbers)[-8:]}"
+        )
+    starts = {op: step for step, op in enumerate(plan.steps)}
+    spans = [(starts[op], max(plan.waits[op], starts[op] + 1)) for op in exchanges]
+    places = [number for number in range(target.node.semaphores) if number != READY]
+    try:
+        chosen = assign(spans, places)
+    except Crowded as crowded:
+        raise DoesNotFit(
+            "more exchanges are under way at once than a node has semaphores for,"
+            f" at step {crowded.position}",
+            where=describe(exchanges[crowded.holders[-1]]),
+            numbers=f"need {len(crowded.holders)}, have {crowded.places}",
+            help="let fewer exchanges start before the first is used",
+        ) from crowded
+    for exchange, semaphore in zip(exchanges, chosen, strict=True):
+        exchange.semaphore = whole(semaphore)
+
+
+def grid_nodes(plan: Schedule, target: Target) -> np.ndarray:
+    """Physical node ids of the program's grid, in class order."""
+    grid = logical_grid(target)
+    if grid.shape != plan.program.shape:
+        raise InputError(
+            "the program is for another grid than the target has",
+            where=f"target {target.name}",
+            numbers=f"program {plan.program.shape}, target {grid.shape}",
+            help="compile the model again for this target",
+        )
+    return grid.reshape(-1)
+
+
+def buffer_address(value: SSAValue) -> int:
+    """The address of a buffer of the program."""
+    alloc = value.owner
+    if not isinstance(alloc, AllocOp) or alloc.address is None:
+        name = alloc.label.data if isinstance(alloc, AllocOp) else str(value)
+        raise InputError(f"buffer '{name}' has no address", help="run the allocate pass first")
+    return alloc.address.value.data
+
+
+def buffer_bytes(value: SSAValue) -> int:
+    alloc = value.owner
+    assert isinstance(alloc, AllocOp)
+    return alloc.layout.data.bytes  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def check_segments(exchange: ExchangeOp, segments: np.ndarray, nodes: int) -> None:
+    """Nodes and operands exist, and every run lies inside its buffers."""
+    where = describe(exchange)
+    if not len(segments):
+        return
+    if segments["operand"].max() >= len(exchange.sources):
+        raise InputError(
+            "a segment names a source that the exchange does not have",
+            where=where,
+            numbers=f"operand {segments['operand'].max()} of {len(exchange.sources)}",
+        )
+    for side in ("src_node", "dst_node"):
+        if segments[side].min() < 0 or segments[side].max() >= nodes:
+            raise InputError(
+                "a segment names a node outside the grid",
+                where=where,
+                numbers=f"{side} {segments[side].min()}..{segments[side].max()} of {nodes}",
+            )
+    sizes = np.array([buffer_bytes(value) for value in exchange.sources], np.int64)
+    limits = {
+        "src": sizes[segments["operand"]],
+        "dst": np.full(len(segments), buffer_bytes(exchange.destination)),
+    }
+    for side, limit in limits.items():
+        low, high = extent(segments, side)
+        wrong = (low < 0) | (high > limit)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise InputError(
+                f"a segment reaches outside its {SIDES[side]} buffer",
+                where=where,
+                numbers=f"bytes {low[row]}..{high[row]} of {limit[row]}",
+            )
+
+
+def extent(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """First byte and end of each segment at one side."""
+    low = segments[side].astype(np.int64)
+    high = low + segments["bytes"]
+    for level in "01":
+        span = segments[f"{side}_stride{level}"] * (segments[f"count{level}"].astype(np.int64) - 1)
+        low, high = low + np.minimum(span, 0), high + np.maximum(span, 0)
+    return low, high
+
+
+def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
+    """The list entries of an exchange."""
+    assert exchange.semaphore is not None
+    rows = np.zeros(len(segments), LIST_DTYPE)
+    rows["list"] = exchange.number.value.data
+    rows["cls"] = rows["peer_cls"] = CLASS
+    rows["kind"] = PUSH
+    rows["node"], rows["peer"] = segments["src_node"], segments["dst_node"]
+    addresses = np.array([buffer_address(value) for value in exchange.sources], np.int64)
+    rows["src"] = segments["src"] + addresses[segments["operand"]]
+    rows["dst"] = segments["dst"] + buffer_address(exchange.destination)
+    for name in SHAPE:
+        rows[name] = segments[name]
+    rows["far_sem"] = rows["home_sem"] = exchange.semaphore.value.data
+    return rows
+
+
+def check_routes(target: Target, nodes: np.ndarray, lists: np.ndarray) -> None:
+    """Every pair of nodes that talks is joined by a route over live links."""
+    pairs = np.unique(np.stack([nodes[lists["node"]], nodes[lists["peer"]]], 1), axis=0)
+    if len(pairs):
+        route_flows(target, pairs[:, 0], pairs[:, 1])
+
+
+def sorted_lists(lists: np.ndarray) -> np.ndarray:
+    """By list, class and node; within a node, each starts at another peer so that ports are shared.
+
+    A node's entries go to the peers after it first (by distance in node order, round the end), so
+    that in an all-to-all pattern no destination is served by every source at once.
+    """
+    count = int(lists["node"].max(initial=0)) + 1
+    count = max(count, int(lists["peer"].max(initial=0)) + 1)
+    turn = (lists["peer"].astype(np.int64) - lists["node"]) % count
+    return lists[np.lexsort((turn, lists["node"], lists["cls"], lists["list"]))]

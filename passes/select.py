@@ -1,0 +1,132 @@
+"""Pass `select`: kernels become subroutines, the schedule becomes two streams, buffers memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, Region
+
+from dojocc.dialects.context import DojoContext
+from dojocc.dialects.disa import ClassOp, ImageOp, PortOp, ProgramOp, ThreadOp, instruction
+from dojocc.dialects.location import copy_location
+from dojocc.dialects.mesh import LayoutAttr
+from dojocc.dialects.tile import AllocOp, CallOp, InputOp, KernelOp, OutputOp
+from dojocc.dialects.tile import ImageOp as TileImageOp
+from dojocc.passes.base import Pass
+from dojocc.passes.liveness import Schedule, schedule, the_program
+from dojocc.passes.parameters import NAME, Parameters, collect
+from dojocc.passes.route import LISTS, buffer_address, grid_nodes
+from dojocc.passes.select_kernel import select_kernel
+from dojocc.passes.select_stream import CLEAR, Streams, clear_kernel, stream_of
+from dojocc.passes.solve.grid import spare_nodes
+from dojocc.passes.target_of import target_of
+from dojocc.runtime.errors import InputError
+
+GRID, SPARE = "grid", "spare"
+
+
+@dataclass(frozen=True)
+class Select(Pass):
+    """Choose instructions.
+
+    Takes: form tile with addresses and routes; the context has a target.
+
+    Leaves: form disa: one disa.program with the class of the grid's nodes and, where the target has
+    live nodes outside the grid, the class of those, which halt at once.
+
+    How:
+    1. Each kernel that is called becomes one subroutine (passes/select_kernel.py): its accesses get
+       address generators, its values registers by lifetime.
+    2. The schedule becomes thread 0's and thread 1's streams (passes/select_stream.py); a marker
+    before
+       each step names the op it is for.
+    3. Images, inputs and outputs keep their layout and get their address; what differs between
+    nodes
+       goes into the parameter table, the image at address 0.
+
+    Fails: UnsupportedError when a kernel needs more registers or generators than a thread has.
+    """
+
+    name = "select"
+    takes: ClassVar[str] = "tile"
+    leaves: ClassVar[str] = "disa"
+
+    def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
+        target = target_of(ctx, self.name)
+        plan = schedule(the_program(op))
+        parameters = collect(ctx.resources, plan)
+        streams = stream_of(plan, ctx.resources, parameters)
+        body = grid_code(op, plan, streams)
+        nodes = grid_nodes(plan, target).tolist()
+        parts: list[Operation] = [ClassOp(GRID, plan.program.shape, nodes, Region(Block(body)))]
+        spare = spare_nodes(target).tolist()
+        if spare:
+            halted: list[Operation] = [ThreadOp(0, [instruction("halt")])]
+            parts.append(ClassOp(SPARE, (1, len(spare)), spare, Region(Block(halted))))
+        parts += memory(ctx, plan, parameters)
+        result = ProgramOp(
+            plan.program.sym_name.data,
+            Region(Block(parts)),
+            streams.marks,
+            LISTS if plan.exchanges else None,
+            plan.program.sram_peak,
+            plan.program.sram_bound,
+        )
+        copy_location(plan.program, result)
+        for old in list(op.ops):
+            op.body.block.erase_op(old)
+        op.body.block.add_op(result)
+
+
+def grid_code(module: ModuleOp, plan: Schedule, streams: Streams) -> list[Operation]:
+    """Threads, and each kernel that is called, once."""
+    called = {op.callee.string_value() for op in plan.steps if isinstance(op, CallOp)}
+    kernels = [op for op in module.ops if isinstance(op, KernelOp) and op.sym_name.data in called]
+    if CLEAR in called:
+        raise InputError(f"a kernel is called '{CLEAR}', the name of a built-in one")
+    code: list[Operation] = [ThreadOp(0, streams.compute)]
+    if streams.communicate:
+        code.append(ThreadOp(1, streams.communicate))
+    code += [select_kernel(kernel) for kernel in kernels]
+    if streams.clears:
+        code.append(clear_kernel())
+    return code
+
+
+def memory(ctx: DojoContext, plan: Schedule, parameters: Parameters) -> list[Operation]:
+    """Images and ports of the grid's SRAM, the parameter table first."""
+    result: list[Operation] = []
+    if parameters.words:
+        ctx.resources[NAME] = parameters.columns
+        layout = LayoutAttr(parameters.layout(plan.program.shape))
+        result.append(ImageOp(NAME, GRID, 0, layout, NAME))
+    for op in plan.steps:
+        match op:
+            case TileImageOp():
+                made = image(op)
+            case InputOp():
+                made = port("input", op)
+            case OutputOp():
+                made = port("output", op)
+            case _:
+                continue
+        copy_location(op, made)
+        result.append(made)
+    return result
+
+
+def image(op: TileImageOp) -> Operation:
+    alloc = op.buffer.owner
+    assert isinstance(alloc, AllocOp)
+    name = alloc.label.data
+    return ImageOp(name, GRID, buffer_address(op.buffer), alloc.layout, op.resource.data)
+
+
+def port(kind: str, op: InputOp | OutputOp) -> Operation:
+    alloc = op.buffer.owner
+    assert isinstance(alloc, AllocOp)
+    shape = [size.value.data for size in op.shape]
+    name, dtype = op.label.data, op.dtype.data
+    return PortOp(kind, name, GRID, buffer_address(op.buffer), alloc.layout, dtype, shape)

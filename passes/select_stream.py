@@ -1,0 +1,204 @@
+"""Streams of the grid's nodes: thread 0 computes, thread 1 communicates.
+
+Thread 0 calls kernels with their parameters in x8.. and, for an exchange, clears its destination if
+needed, posts `ready`, and later waits for the arrivals. Thread 1 waits for `ready`, meets all nodes
+at the region barrier and starts the transfer list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.ir import Operation
+
+from dojocc.dialects.disa import InstructionOp, KernelOp, instruction
+from dojocc.dialects.location import describe, get_location
+from dojocc.dialects.tile import CallOp, ExchangeOp
+from dojocc.passes.allocate import ALIGNMENT, reserved_bytes
+from dojocc.passes.liveness import Schedule
+from dojocc.passes.parameters import Parameters, arrivals, node_table, segments_of
+from dojocc.passes.route import READY, buffer_address
+from dojocc.passes.select_kernel import DESCRIPTORS, FIRST_PARAMETER
+from dojocc.runtime.errors import DoesNotFit
+from dojocc.runtime.isa.instr import KINDS
+
+TABLE_BASE = 15
+"""The address generator that reads the parameter table."""
+SCRATCH = 1
+WINDOW = KINDS["imm8"].high + 1
+"""Words of the parameter table that one base reaches."""
+CLEAR = "clear"
+"""The subroutine that clears a buffer: x8 its address, x9 its 64-byte lines."""
+BARRIER_REGION = 0
+MARKS = (1 << 16) - 1
+
+
+@dataclass(eq=False)
+class Streams:
+    """The streams under construction. `held` is what a parameter register is known to hold."""
+
+    resources: dict[str, np.ndarray]
+    parameters: Parameters
+    nodes: int
+    compute: list[InstructionOp] = field(default_factory=list)
+    communicate: list[InstructionOp] = field(default_factory=list)
+    marks: list[tuple[str, str]] = field(default_factory=list)
+    held: dict[int, object] = field(default_factory=dict)
+    base: int = -1
+    clears: bool = False
+
+    def mark(self, op: CallOp | ExchangeOp) -> int:
+        """The number of the op's mark."""
+        if len(self.marks) > MARKS:
+            raise DoesNotFit(
+                "the program has more ops than trace markers have numbers",
+                where=describe(op),
+                numbers=f"need more than {MARKS + 1}",
+            )
+        source = get_location(op) or (op.mark.data if op.mark is not None else "")
+        match op:
+            case CallOp():
+                name = op.callee.string_value()
+            case ExchangeOp():
+                name = f"exchange {op.number.value.data}"
+        self.marks.append((name, source))
+        return len(self.marks) - 1
+
+    def read_word(self, register: int, word: int) -> None:
+        """Load a word of this node's parameters."""
+        window = word // WINDOW
+        if self.base < 0:
+            self.compute.append(instruction("aclr", TABLE_BASE))
+            self.base = 0
+        if window != self.base:
+            self.compute.append(instruction("abasei", TABLE_BASE, window * WINDOW * 4))
+            self.base = window
+        self.compute.append(instruction("ldx", register, TABLE_BASE, word % WINDOW))
+
+    def set_number(self, register: int, value: int) -> None:
+        """Register = a number, unless it holds it already."""
+        if self.held.get(register) == ("number", value):
+            return
+        self.held[register] = ("number", value)
+        kind = KINDS["imm16"]
+        short = kind.low <= value <= kind.high
+        self.compute.append(instruction("li" if short else "lil", register, value))
+
+    def set_value(self, register: int, value: int | str, added: int, op: Operation) -> None:
+        """Register = a number or this node's entry of a table, plus `added`."""
+        if isinstance(value, int):
+            self.set_number(register, value + added)
+            return
+        table = node_table(self.resources, value, self.nodes, op)
+        what, place = self.parameters.find(table)
+        if what == "number":
+            self.set_number(register, place + added)
+            return
+        content = ("word", place, added)
+        if self.held.get(register) == content:
+            return
+        self.held[register] = content
+        self.read_word(register, place)
+        if added:
+            self.compute.append(instruction("addi", register, register, added))
+
+
+def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Parameters) -> Streams:
+    """Both threads' streams for a program."""
+    rows, cols = plan.program.shape
+    streams = Streams(resources, parameters, rows * cols)
+    due = plan.due()
+    for step, op in enumerate(plan.steps):
+        for exchange in due.get(step, ()):
+            await_exchange(streams, exchange)
+        match op:
+            case CallOp():
+                call_kernel(streams, op)
+            case ExchangeOp():
+                start_exchange(streams, op)
+            case _:
+                continue
+    for exchange in due.get(len(plan.steps), ()):
+        await_exchange(streams, exchange)
+    streams.compute.append(instruction("halt"))
+    if streams.communicate:
+        streams.communicate.append(instruction("halt"))
+    return streams
+
+
+def call_kernel(streams: Streams, op: CallOp) -> None:
+    """Parameters, then the call."""
+    streams.compute.append(instruction("mark", streams.mark(op)))
+    register = FIRST_PARAMETER
+    for value, offset in zip(op.buffers, op.offset_values, strict=True):
+        streams.set_value(register, offset, buffer_address(value), op)
+        register += 1
+    for scalar in op.scalar_values:
+        streams.set_value(register, scalar, 0, op)
+        register += 1
+    streams.compute.append(instruction("call", op.callee.string_value()))
+
+
+def start_exchange(streams: Streams, op: ExchangeOp) -> None:
+    """Clear the destination if asked, tell thread 1, and let that start the list behind the
+    barrier."""
+    number = streams.mark(op)
+    streams.compute.append(instruction("mark", number))
+    if op.zero_fill is not None:
+        clear(streams, op)
+    if not len(segments_of(streams.resources, op)):
+        return
+    streams.compute.append(instruction("post", READY, 1))
+    streams.communicate += [
+        instruction("mark", number),
+        instruction("wait", READY, 1),
+        instruction("rbar", BARRIER_REGION),
+        instruction("push", op.number.value.data),
+    ]
+
+
+def clear(streams: Streams, op: ExchangeOp) -> None:
+    """Zero bytes over the whole destination; its address and size are whole lines."""
+    alloc = op.destination.owner
+    lines = reserved_bytes(alloc) // ALIGNMENT  # pyright: ignore[reportArgumentType]
+    streams.set_number(FIRST_PARAMETER, buffer_address(op.destination))
+    streams.set_number(FIRST_PARAMETER + 1, lines)
+    streams.compute.append(instruction("call", CLEAR))
+    streams.clears = True
+
+
+def await_exchange(streams: Streams, op: ExchangeOp) -> None:
+    """Wait for the entries that come to this node and those it sends."""
+    segments = segments_of(streams.resources, op)
+    if not len(segments):
+        return
+    assert op.semaphore is not None
+    semaphore = op.semaphore.value.data
+    what, value = streams.parameters.find(arrivals(segments, streams.nodes))
+    if what == "number" and value <= KINDS["imm16"].high:
+        streams.compute.append(instruction("wait", semaphore, value))
+        return
+    if what == "number":
+        streams.compute.append(instruction("lil", SCRATCH, value))
+    else:
+        streams.read_word(SCRATCH, value)
+    streams.compute.append(instruction("waitx", semaphore, SCRATCH))
+
+
+def clear_kernel() -> KernelOp:
+    """The subroutine that `clear` calls."""
+    address, lines, generator, level, zero = FIRST_PARAMETER, FIRST_PARAMETER + 1, 0, 0, 0
+    return KernelOp(
+        CLEAR,
+        [
+            instruction("aclr", generator),
+            instruction("abase", generator, address),
+            instruction("astr", generator, level, ALIGNMENT),
+            instruction("vli", zero, 0.0, 0),
+            instruction("loopx", level, lines),
+            instruction("vst", zero, generator, DESCRIPTORS["FP32"], 0, 0),
+            instruction("end"),
+            instruction("ret"),
+        ],
+    )
