@@ -8,11 +8,20 @@ from dojocc.passes.kernels.builder import KernelCall
 from dojocc.passes.kernels.contraction import contraction
 from dojocc.passes.kernels.elementwise import elementwise
 from dojocc.passes.kernels.frame import Request
+from dojocc.passes.kernels.indexing import indexing
 from dojocc.passes.kernels.region import Region
+from dojocc.passes.kernels.row import row
+from dojocc.passes.kernels.window import window
 
 Family = Callable[[Request, Region], list[KernelCall]]
 
-FAMILIES: dict[str, Family] = {"contraction": contraction}
+FAMILIES: dict[str, Family] = {
+    "contraction": contraction,
+    "window": window,
+    "reduction": row,
+    "row": row,
+    "indexing": indexing,
+}
 """The kernel family of a root, by its `FUSIBLE` class; without a root a kernel is element-wise."""
 
 

@@ -79,12 +79,14 @@ class KernelBuilder:
         views: Sequence[View],
         sources: Sequence[int],
         active: np.ndarray,
+        masks: Sequence[Bound] = (),
         shared_coordinates: bool = False,
     ) -> None:
         self.label = label
         self.views = tuple(views)
         self.sources = tuple(sources)
         self.active = active
+        self.masks = tuple(masks)
         self.shared_coordinates = shared_coordinates
         self.entry = Block(arg_types=[buffer_type(view.layout) for view in views])
         self.block = self.entry
@@ -311,9 +313,10 @@ class KernelBuilder:
         return self.add(GatherOp(self._counted(number, access), indices, access))
 
     def in_bounds(
-        self, number: int, bound: Bound, first: int = 0, gstep: int = 0, lstep: int = 1
+        self, number: int, mask: int, first: int = 0, gstep: int = 0, lstep: int = 1
     ) -> SSAValue:
-        """Lanes whose coordinate, which moves by `lstep` a lane, is inside its limit."""
+        """Lanes inside the limit of a mask, whose coordinate moves by `lstep` a lane."""
+        bound = self.masks[mask]
         only = replace(self.views[number], steps=(0,) * len(bound.steps), bounds=())
         access, operands = self.access(only.bounded(bound), lane=EVERY)
         access = replace(access, first=first, gstep=gstep, lstep=lstep)

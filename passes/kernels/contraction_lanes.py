@@ -13,7 +13,7 @@ from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
 from dojocc.passes.kernels.contraction_plan import Contraction
 from dojocc.passes.kernels.frame import Frame, clear_tail, lane_blocks, tail_bound
 from dojocc.passes.kernels.region import Evaluator, Leaf
-from dojocc.passes.kernels.space import Bound, Loop, View, loop, merge, view_of
+from dojocc.passes.kernels.space import Bound, Loop, View, loop, view_of
 from dojocc.runtime.layout import LANES
 
 
@@ -29,7 +29,7 @@ def on_lanes(plan: Contraction) -> list[KernelCall]:
     (value,) = plan.region.values
     for leaf in plan.region.leaves(value, plan.given):
         frame.leaf(leaf, lane, reach)
-    taps = merge([loop(space, d) for d in plan.reduction], frame.views)
+    taps = frame.merged([loop(space, d) for d in plan.reduction])
     loops = [loop(space, d) for d in plan.parallel if d != lane]
     if lane is not None:
         loops.append(Loop(blocks, ((lane, LANES),)))
@@ -68,8 +68,8 @@ def lanes_of(plan: Contraction) -> tuple[int, bool, list[KernelCall]]:
     return -(-outputs // LANES), partial, clear
 
 
-def add_result(plan: Contraction, frame: Frame, partial: bool) -> tuple[int, Bound | None]:
-    """The result's buffer, and the limit of the lanes to store where blocks are partial."""
+def add_result(plan: Contraction, frame: Frame, partial: bool) -> tuple[int, int | None]:
+    """The result's buffer, and the mask of the lanes to store where blocks are partial."""
     layout = plan.request.results[0]
     view: View = view_of(layout, plan.result, plan.space)
     if plan.lane is None:
@@ -80,4 +80,5 @@ def add_result(plan: Contraction, frame: Frame, partial: bool) -> tuple[int, Bou
     steps = tuple(int(d == plan.lane) for d in range(len(plan.dims)))
     zeros = np.zeros(plan.space.nodes, np.int64)
     limit = Bound(steps, zeros, zeros + plan.dims[plan.lane].size)
-    return frame.add(plan.target, view), limit
+    number = frame.add(plan.target, view)
+    return number, frame.mask(limit)

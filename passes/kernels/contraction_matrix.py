@@ -16,7 +16,7 @@ from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
 from dojocc.passes.kernels.contraction_plan import Contraction
 from dojocc.passes.kernels.frame import Frame, clear_tail, guarded_view, tail_bound
 from dojocc.passes.kernels.region import Evaluator, Leaf
-from dojocc.passes.kernels.space import Bound, Loop, View, axis_bound, loop, merge, view_of
+from dojocc.passes.kernels.space import Bound, Loop, View, axis_bound, loop, view_of
 from dojocc.runtime.layout import LANES
 
 EDGE, DEPTH = 8, 4
@@ -86,8 +86,9 @@ def on_matrix(plan: Contraction, matrix: Matrix) -> list[KernelCall]:
     (value,) = plan.region.values
     for leaf in plan.region.leaves(value, plan.given):
         add_leaf(plan, matrix, frame, leaf, reach)
-    mask = row_mask(plan, matrix, reach[0])
-    taps = merge(reduction_loops(plan, matrix), frame.views)
+    limit = row_mask(plan, matrix, reach[0])
+    mask = None if limit is None else frame.mask(limit)
+    taps = frame.merged(reduction_loops(plan, matrix))
     loops = []
     for d in plan.parallel:
         if d == lane:
@@ -184,7 +185,7 @@ def finish(
     total: SSAValue,
     part: int,
     store: int,
-    mask: Bound | None,
+    mask: int | None,
 ) -> None:
     """What follows the root, on two rows of the sums; then store them."""
     lane = plan.lane

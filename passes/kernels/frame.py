@@ -68,6 +68,7 @@ class Frame:
     views: list[View] = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
     known: dict[Leaf, int] = field(default_factory=dict)
+    masks: list[View] = field(default_factory=list)
 
     def add(self, source: int, view: View) -> int:
         """One more buffer of the kernel; its number."""
@@ -87,6 +88,16 @@ class Frame:
             )
         return self.known[leaf]
 
+    def mask(self, bound: Bound) -> int:
+        """A limit on lanes that no buffer has; its number for `KernelBuilder.in_bounds`."""
+        still = View(self.views[0].layout, (0,) * len(self.dims), self.views[0].base * 0, (bound,))
+        self.masks.append(still)
+        return len(self.masks) - 1
+
+    def merged(self, loops: Sequence[Loop]) -> list[Loop]:
+        """The loops, folded where all buffers and masks allow."""
+        return merge(loops, [*self.views, *self.masks])
+
     def calls(
         self,
         loops: Sequence[Loop],
@@ -97,7 +108,7 @@ class Frame:
         active = self.space.active
         if not active.any():
             return []
-        nest = guarded(merge(loops, self.views), active)
+        nest = guarded(self.merged(loops), active)
         split = max(len(nest) + inside - LEVELS, 0)
         if split > len(nest) or turns(nest[:split]) > MOST_CALLS:
             raise self.request.refused(
@@ -115,7 +126,8 @@ class Frame:
             if not here.any():
                 continue
             views = [view.shifted(moves) for view in self.views]
-            b = KernelBuilder(self.request.label, views, self.sources, here, split > 0)
+            masks = [mask.shifted(moves).bounds[0] for mask in self.masks]
+            b = KernelBuilder(self.request.label, views, self.sources, here, masks, split > 0)
             with b.nest(guarded(nest[split:], here)):
                 body(b)
             result.append(b.finish())
