@@ -95,21 +95,29 @@ def _reason(op: Operation, value: SSAValue) -> str:
             home, what = value.block, "block argument"
         case _:
             return "is not defined by any op or block"
-    if home is None or (isinstance(value, OpResult) and _root(value.op) is not _root(op)):
+    if home is None or _root(home) is not _root(op):
         return f"{what}, which is not in the module"
-    ancestor: Operation | None = op
-    while ancestor is not None and ancestor.parent is not home:
-        if ancestor is not op and ancestor.has_trait(
-            IsolatedFromAbove, value_if_unregistered=False
-        ):
-            return f"{what} outside {ancestor.name}, whose region is isolated from above"
-        ancestor = ancestor.parent_op()
-    if ancestor is not None:
-        return f"{what}, which stands behind this use"
-    return f"{what} in another region or in a block that does not dominate this one"
+    inner: Operation | None = op
+    wall: Operation | None = None
+    while inner is not None:
+        block = inner.parent
+        if block is home:
+            return (
+                f"{what} outside {wall.name}, whose region is isolated from above"
+                if wall
+                else (f"{what}, which stands behind this use")
+            )
+        if block is not None and block.parent is home.parent:
+            return f"{what} in a block that does not dominate this one"
+        inner = inner.parent_op()
+        if inner is not None and inner.has_trait(IsolatedFromAbove, value_if_unregistered=False):
+            wall = inner
+    holder = home.parent_op()
+    return f"{what} inside {holder.name if holder else 'another op'}, seen from outside of it"
 
 
-def _root(op: Operation) -> Operation:
-    while (parent := op.parent_op()) is not None:
-        op = parent
-    return op
+def _root(node: Operation | Block) -> Operation | Block:
+    """The outermost op (or loose block) around a node."""
+    while (parent := node.parent_op()) is not None:
+        node = parent
+    return node

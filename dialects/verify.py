@@ -24,9 +24,9 @@ class InvalidModule(DojoError):
 
 def verify_module(module: ModuleOp, locations: bool = True) -> None:
     """Raise InvalidModule unless well formed; with `locations` every op must carry its own."""
+    _verify_dominance(module)
     _verify_ops(module)
     _verify_returns(module)
-    _verify_dominance(module)
     if locations:
         _verify_locations(module)
 
