@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition
+from xdsl.irdl import IRDLOperation, OptionalDef, irdl_op_definition
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
@@ -225,9 +225,14 @@ def build(
     definition = cls.get_irdl_definition()
     attributes = to_attributes(definition, properties)
     for name, row in definition.properties.items():
-        default = getattr(row, "default_value", None)
-        if name not in attributes and default is not None:
-            attributes[name] = default
+        if name in attributes:
+            continue
+        if row.default_value is not None:
+            attributes[name] = row.default_value
+        elif not isinstance(row, OptionalDef):
+            raise TypeRuleError(
+                f"{cls.name}: required property '{name}' is missing", where=location
+            )
     types: list[Any] = [value.type for value in values]
     try:
         result_types = cls.infer(types, to_python(definition, attributes))
