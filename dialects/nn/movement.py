@@ -36,7 +36,7 @@ class Movement(NNOp):
     FLOPS: ClassVar[int] = 0
 
     def reference(self, arrays: Sequence[np.ndarray], numerics: Numerics) -> list[np.ndarray]:
-        return [np.ascontiguousarray(self.compute(arrays, numerics))]
+        return [np.asarray(self.compute(arrays, numerics), order="C")]  # keeps rank 0
 
     def _domain(self, source: Map, rest: int = 0) -> IterationDomain:
         """Loops over the result; `rest` more operands of rank 0."""
