@@ -116,7 +116,7 @@ def make_constant(
     if array.size > 1 and uniform(array):
         scalar = b.scalar(array.reshape(-1)[0], element_type)
         return b("broadcast_in_dim", scalar, dims=(), shape=array.shape)
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     properties = constant_properties(array, name, resources)
     if element_type == bf16 and "value" in properties:
         properties = {"value": dense_of(array, bf16)}

@@ -11,13 +11,16 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 
 from dojocc.dialects.context import DojoContext
-from dojocc.dialects.op import NNOp
+from dojocc.dialects.nn import ConstantOp
+from dojocc.dialects.op import NNOp, OpList
 from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import simplify
+from dojocc.passes.constants import make_constant, resource_name
 from dojocc.passes.errors import PipelineError
 from dojocc.passes.fuse_groups import Group, Limits, computes, grown_back, grown_forward, has_rows
 from dojocc.passes.fuse_regions import region_of
-from dojocc.passes.rewriting import bodies, is_elementwise, nn_ops, remove_dead
+from dojocc.passes.rewriting import bodies, element, is_elementwise, nn_ops, remove_dead, shape
+from dojocc.passes.spreads import wide
 
 MATRIX = ("contraction", "window", "indexing")
 
@@ -57,9 +60,27 @@ class Fuse(Pass):
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         limits = Limits(self.operands, self.ops)
         for block in bodies(op):
+            narrow_constants(ctx, block)
             fuse_block(block, limits, ctx.resources)
             remove_dead(block)
             simplify(ctx, block)
+
+
+def narrow_constants(ctx: DojoContext, block: Block) -> None:
+    """Constants with dims of size 1 that element-wise ops read are stored without these dims.
+
+    So a bias is a vector, whether the model wrote it as [n], [1, n] or [n, 1, 1].
+    """
+    for op in nn_ops(block):
+        if not isinstance(op, ConstantOp) or not 0 < len(wide(op.results[0])) < len(shape(op.results[0])):
+            continue
+        value = op.results[0]
+        array = op.array(ctx.resources)
+        b = OpList.like(op)
+        narrow = make_constant(b, np.squeeze(array), element(value), resource_name(value), ctx.resources)
+        spread = b("broadcast_in_dim", narrow, dims=wide(value), shape=shape(value))
+        block.insert_ops_after(b.ops, op)
+        value.replace_uses_with_if(spread, lambda use: is_elementwise(use.operation))
 
 
 def fuse_block(block: Block, limits: Limits, resources: Mapping[str, np.ndarray]) -> None:
