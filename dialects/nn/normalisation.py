@@ -13,7 +13,7 @@ from xdsl.irdl import operand_def, prop_def, result_def
 from dojocc.dialects.domain import Dim, IterationDomain, Map, dim, identity, parallel_dims
 from dojocc.dialects.nn.rules import require, require_axis, require_float, shapes
 from dojocc.dialects.numerics import Numerics
-from dojocc.dialects.op import NNOp, OpList, Types, nn_op
+from dojocc.dialects.op import BY_DECOMPOSITION, NNOp, OpList, Types, nn_op
 from dojocc.dialects.properties import FLOAT, INT
 from dojocc.dialects.types import tensor
 
@@ -119,6 +119,7 @@ class LayerNormOp(Row):
 
     name = "nn.layer_norm"
     FLOPS: ClassVar[int] = 8
+    GRADIENT: ClassVar[str] = BY_DECOMPOSITION
 
     x = operand_def(TensorType)
     scale = operand_def(TensorType)
@@ -178,6 +179,7 @@ class BatchNormInferenceOp(NNOp):
     name = "nn.batch_norm_inference"
     FUSIBLE: ClassVar[str] = "elementwise"
     FLOPS: ClassVar[int] = 5
+    GRADIENT: ClassVar[str] = BY_DECOMPOSITION
     COMPOSITE: ClassVar[bool] = True
 
     x = operand_def(TensorType)

@@ -108,3 +108,12 @@ def test_ops_without_a_rule_give_none(name: str) -> None:
 
 def _upstream(case: Case) -> SSAValue:
     return Block(arg_types=[case.build()[1].result_type]).args[0]
+
+
+@pytest.mark.parametrize("name", [n for n in NN_OPS if NN_OPS[n].GRADIENT == "decompose"])
+def test_differentiated_by_decomposition_means_it_can_be(name: str) -> None:
+    """Every op of the decomposition has a rule, is constant, or comes apart itself."""
+    op = next(c for c in CASES if c.op == name).build()[1]
+    b = OpList("forward")
+    assert op.decompose(b) is not None
+    assert {made.name for made in b.ops if made.GRADIENT == "not yet"} == set()  # pyright: ignore
