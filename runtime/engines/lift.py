@@ -14,7 +14,7 @@ import numpy as np
 
 from dojocc.runtime.engines.access import Access, inside
 from dojocc.runtime.engines.carried import all_loops, of_loop
-from dojocc.runtime.engines.evaluate import arguments, masked, uniform
+from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
 from dojocc.runtime.engines.hazards import Touch, conflict
 from dojocc.runtime.engines.loads import Load, affine, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
@@ -296,17 +296,17 @@ class Nest:
         target = op.row.outputs[0]
         number = int(op.fields[target.name])
         counts = tuple(self.counts[loop] for loop in self.path)
-        start = self.start(target.kind, number, carried)
+        start = self.start(target.kind, number, carried, op.row.lanes)
         result = product_reduction(self, op, counts, carried, start) if op.row.product else None
         if result is None:
             result = fold(self, op, counts, carried, start)
         self.slots[(target.kind, number)] = Slot(result, self.depth - carried)
 
-    def start(self, kind: str, number: int, carried: int) -> np.ndarray:
+    def start(self, kind: str, number: int, carried: int, view: str) -> np.ndarray:
         """The destination before the carried loops: [nodes, free loops, lanes or 8 x 8]."""
         inner = self.path[self.depth - carried :]
         del self.path[self.depth - carried :]
-        value = self.accumulator(number) if kind == "m" else self.vector(number)
+        value = self.accumulator(number) if kind == "m" else lanes_as(self.vector(number), view)
         self.path += inner
         return value
 

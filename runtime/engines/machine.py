@@ -59,7 +59,7 @@ class Barriers:
 class Machine:
     """All nodes of a program's classes; memory is touched only where the program uses it."""
 
-    def __init__(self, program: Program, watchdog: int = WATCHDOG) -> None:
+    def __init__(self, program: Program, watchdog: int = WATCHDOG, images=lambda image: True) -> None:
         self.program = program
         self.sram_bytes = program.target.node.sram_bytes
         self.trees = [Tree(c.code, c.entries) for c in program.classes]
@@ -70,7 +70,7 @@ class Machine:
         self.parser = ListParser(self)
         self.limit = watchdog
         self.reset()
-        for image in program.images:
+        for image in filter(images, program.images):
             self.write_image(image)
         self.fill_dram()
 

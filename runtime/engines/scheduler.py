@@ -136,11 +136,15 @@ class Scheduler:
             group.waiting, group.arrived = None, False
         elif op.row.unit == "network":
             self.core.tally(op.name, group.thread)
-            moved = self.machine.parser.run(op.name, int(op.fields["n"]), group.thread)
-            self.core.counters.bytes_moved += moved
+            self.transfer(op, group)
         else:
             self.core.op(op, group.thread)
         return True
+
+    def transfer(self, op: Op, group: Group) -> None:
+        """Carry out a transfer list."""
+        moved = self.machine.parser.run(op.name, int(op.fields["n"]), group.thread)
+        self.core.counters.bytes_moved += moved
 
     # -- synchronisation ---------------------------------------------------------------------
 
