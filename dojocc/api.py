@@ -1,0 +1,45 @@
+"""The Python API: `compile` a model, `load` a program. Sessions are in session.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dojocc.compiler import After, Defects, Options, compile_model
+from dojocc.frontends.read import Shapes
+from dojocc.runtime.program import Program
+from dojocc.runtime.program import load as load_program
+from dojocc.runtime.target import Target
+
+__all__ = ["compile", "load"]
+
+
+def compile(
+    model: Any,
+    target: str | Path | Target = "d1-die",
+    precision: str = "bf16",
+    shapes: Shapes | None = None,
+    defects: Defects | None = None,
+    optimize: int = 2,
+    seed: int = 0,
+    after: After | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Program:
+    """The program of a model.
+
+    `model`: path (.onnx, .dojotext, .mlir), bytes, onnx.ModelProto or xDSL ModuleOp. `target`: name,
+    path of a target file, or Target. `shapes`: input name -> sizes, for inputs whose sizes are open.
+    `defects`: {"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}.
+    `after(pass, module)` is called behind each pass, `progress(name, number, count)` before each.
+    Raises DojoError (dojocc.runtime.errors) with what, where, numbers and help.
+    """
+    options = Options(target, precision, shapes, defects, optimize, seed)
+    program = compile_model(model, options, after=after, watch=progress).program
+    assert program is not None
+    return program
+
+
+def load(path: str | Path) -> Program:
+    """The program in a .dojo file."""
+    return load_program(path)

@@ -1,0 +1,167 @@
+"""Compiling: model -> frontend -> pipeline -> program, with the options a user may set.
+
+`compile_model` does it all and says how long each pass took; it can stop at any level.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+
+from dojocc import __version__
+from dojocc.dialects.context import DojoContext
+from dojocc.dialects.forms import FORMS
+from dojocc.frontends.read import Shapes, read_model
+from dojocc.passes.base import Pass
+from dojocc.passes.emit import emit_program
+from dojocc.passes.pipeline import PIPELINE, Step, default_passes, pipeline_text, run_pipeline
+from dojocc.passes.precision import PRECISIONS
+from dojocc.report.mapping import mapping_of
+from dojocc.runtime.errors import UsageError
+from dojocc.runtime.program import Program
+from dojocc.runtime.target import Target
+from dojocc.runtime.targets import load_target
+
+LEVELS = ("nn", "mesh", "tile", "disa")
+OPTIMIZE_LEVELS = (0, 1, 2, 3)
+FROM_LEVEL = {"recognise": 1, "fold-batch-norm": 1}
+"""The -O level from which a pass runs; all others always do, as the levels below need them."""
+
+Defects = Mapping[str, Sequence[Any]]
+After = Callable[[Pass, ModuleOp], None]
+Watch = Callable[[str, int, int], None]
+"""Called before each step with its name, its number from 0, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose. `defects` is {"nodes": [[row, col], ...], "links": [...]}."""
+
+    target: str | Path | Target = "d1-die"
+    precision: str = "bf16"
+    shapes: Shapes | None = None
+    defects: Defects | None = None
+    optimize: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"there is no precision {self.precision!r}", help=f"one of {', '.join(PRECISIONS)}"
+            )
+        if self.optimize not in OPTIMIZE_LEVELS:
+            raise UsageError(
+                f"there is no optimisation level {self.optimize!r}",
+                help=f"one of {', '.join(map(str, OPTIMIZE_LEVELS))}",
+            )
+
+    def machine(self) -> Target:
+        """The target, with the user's defects marked."""
+        target = self.target if isinstance(self.target, Target) else load_target(self.target)
+        if not self.defects:
+            return target
+        return target.with_dead(self.defects.get("nodes", ()), self.defects.get("links", ()))
+
+
+@dataclass(eq=False)
+class Compilation:
+    """What a compile leaves: the module at the level it stopped, and the program if it went on."""
+
+    context: DojoContext
+    module: ModuleOp
+    program: Program | None = None
+    seconds: float = 0.0
+    passes: dict[str, float] = field(default_factory=dict)
+
+
+def compile_model(
+    model: Any,
+    options: Options,
+    stop_at: str | None = None,
+    after: After | None = None,
+    watch: Watch | None = None,
+    steps: Sequence[Step] | None = None,
+) -> Compilation:
+    """Compile `model`; with `stop_at` (nn, mesh, tile, disa) only to the end of that level.
+
+    `after(pass, module)` is called behind each pass, `watch(name, number, count)` before each step.
+    """
+    start = time.perf_counter()
+    context = DojoContext()
+    context.target = options.machine()
+    passes = chosen_passes(options, PIPELINE if steps is None else steps, stop_at)
+    watch = watch or (lambda name, number, count: None)
+    names = ["import", *(each.name for each in passes), "emit"]
+    watch(names[0], 0, len(names))
+    module = read_model(model, context, options.shapes)
+    result = Compilation(context, module, passes={"import": time.perf_counter() - start})
+    mapping: dict[str, str] = {}
+    progress = iter(range(1, len(names)))
+
+    def behind(each: Pass, module: ModuleOp) -> None:
+        if each.leaves == "mesh":
+            mapping.update(mapping_of(module))
+        if after is not None:
+            after(each, module)
+        number = next(progress) + 1
+        watch(names[number], number, len(names))
+
+    if passes:
+        watch(names[1], 1, len(names))
+    run_pipeline(context, module, passes, behind, result.passes)
+    if stop_at is None:
+        begun = time.perf_counter()
+        result.program = emit_program(context, module, record(options, passes, context, mapping))
+        result.passes["emit"] = time.perf_counter() - begun
+    result.seconds = time.perf_counter() - start
+    return result
+
+
+def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) -> tuple[Pass, ...]:
+    """The pipeline's passes for these options, up to the last that leaves the level to stop at."""
+    wanted = [step for step in steps if FROM_LEVEL.get(step.make.name, 0) <= options.optimize]
+    passes = default_passes(wanted, {"precision": {"to": options.precision}})
+    if stop_at is None:
+        return passes
+    if stop_at not in LEVELS:
+        raise UsageError(f"there is no level {stop_at!r}", help=f"one of {', '.join(LEVELS)}")
+    count, form = 0, "nn"
+    for number, each in enumerate(passes, 1):
+        form = each.form_after(form)
+        if LEVELS.index(level_of(form)) <= LEVELS.index(stop_at):
+            count = number
+    return passes[:count]
+
+
+def level_of(form: str) -> str:
+    """The level a form is of: nn-core and nn-fused are forms of the level nn."""
+    assert form in FORMS, form
+    return form.split("-")[0]
+
+
+def record(
+    options: Options, passes: Sequence[Pass], context: DojoContext, mapping: dict[str, str]
+) -> dict[str, Any]:
+    """The build record: all that decided the program, no time and no place."""
+    target = context.target
+    assert target is not None
+    return {
+        "dojocc": __version__,
+        "target": target.name,
+        "precision": options.precision,
+        "optimize": options.optimize,
+        "seed": options.seed,
+        "shapes": {name: list(shape) for name, shape in (options.shapes or {}).items()},
+        "defects": {
+            "nodes": [list(place) for place in target.defect_nodes],
+            "links": [[list(end) for end in link] for link in target.defect_links],
+        },
+        "passes": pipeline_text(passes),
+        "mapping": mapping,
+        "remarks": list(context.remarks),
+    }

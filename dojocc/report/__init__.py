@@ -1,0 +1,1 @@
+"""Reports: what a compile or a program has to say, as plain data and as text."""
