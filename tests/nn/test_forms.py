@@ -1,4 +1,4 @@
-"""Forms allow what they promise and name the rest; layouts in types do not disturb the shape rules."""
+"""Forms allow what they promise and name the rest; layouts in types leave shape rules alone."""
 
 from __future__ import annotations
 
