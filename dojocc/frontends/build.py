@@ -249,7 +249,7 @@ class Builder:
         left_shape, right_shape = shape_of(left), shape_of(right)
         if not left_shape or not right_shape:
             raise BuildError("matmul takes tensors of rank 1 and up, not a scalar")
-        inner = right_shape[-2] if len(right_shape) > 1 else right_shape[0]
+        inner = right_shape[-min(len(right_shape), 2)]
         if left_shape[-1] != inner:
             raise BuildError(
                 f"matmul of {shape_text(left_shape)} by {shape_text(right_shape)}: "

@@ -44,7 +44,7 @@ from dojocc.frontends.onnx.node import (
 from dojocc.frontends.onnx.shapes import Shapes, input_shapes
 from dojocc.runtime.errors import InputError
 
-NARROWED = {
+NARROWED: dict[int, str] = {
     TensorProto.INT64: "int32",
     TensorProto.DOUBLE: "float32",
     TensorProto.FLOAT16: "float32",
@@ -227,8 +227,9 @@ class Importer:
         self.findings.append(row)
 
     def remark(self, what: str, kind: int) -> None:
-        if kind in NARROWED:
-            self.context.remarks.append(f"{what}: {type_name(kind)} becomes {NARROWED[kind]}")
+        narrow = NARROWED.get(kind)
+        if narrow is not None:
+            self.context.remarks.append(f"{what}: {type_name(kind)} becomes {narrow}")
 
 
 def _attributes(rows: Sequence[tuple[str, int]]) -> ArrayAttr[DictionaryAttr]:

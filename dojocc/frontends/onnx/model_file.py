@@ -125,6 +125,9 @@ def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
         elif tensor.name not in present:
             info = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
             copy.graph.input.append(info)
+    for value in (*copy.graph.input, *copy.graph.output):  # a shape may be missing: we infer it
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()
     return copy
 
 

@@ -21,7 +21,7 @@ Value = SSAValue | np.ndarray
 Handler = Callable[["Node"], Value | tuple[Value | None, ...]]
 HANDLERS: dict[str, Handler] = {}
 
-ELEMENT_TYPES: dict[int, Attribute] = {
+ELEMENT_TYPES: dict[Any, Attribute] = {
     TensorProto.FLOAT: f32,
     TensorProto.DOUBLE: f32,
     TensorProto.FLOAT16: f32,

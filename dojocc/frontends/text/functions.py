@@ -139,7 +139,7 @@ def conv(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> SSAValue:
-    """x is [n, c, spatial...], weight [out, c / groups, kernel...]; padding the same at both ends."""
+    """x is [n, c, spatial...], weight [out, c / groups, kernel...]; padding at both ends."""
     rank = len(shape_of(x)) - 2
     result = b.emit(
         "convolution",
@@ -154,8 +154,8 @@ def conv(
     )
     if bias is None:
         return result
-    rows = b.emit("broadcast_in_dim", bias, dims=[1], shape=shape_of(result))
-    return b.emit("add", result, rows)
+    spread = b.emit("broadcast_in_dim", bias, dims=[1], shape=shape_of(result))
+    return b.emit("add", result, spread)
 
 
 def _pool(b: Builder, kind: str, x: SSAValue, window: Any, strides: Any, padding: Any) -> SSAValue:

@@ -73,7 +73,7 @@ class TextImporter:
             raise self.source.error(str(error), path) from error
 
     def assign(self, statement: Tree) -> None:
-        name, kind, right = statement.children
+        name, kind, right = children(statement)
         self.builder.location = self.source.location(name)
         declared = None if kind is None else self.type(kind)
         if isinstance(right, Tree) and right.data == "weight":
@@ -200,14 +200,16 @@ class TextImporter:
         return self.build(node, lambda: self.builder.emit("negate", operand))
 
     def operation(self, node: Tree) -> Item:
-        left, symbol, right = node.children
+        left, symbol, right = children(node)
         operands = self.operands([left, right], [self.value(left), self.value(right)])
-        b = self.builder
+        return self.build(symbol, lambda: self.applied(str(symbol), *operands))
+
+    def applied(self, symbol: str, left: SSAValue, right: SSAValue) -> SSAValue:
         if symbol == "@":
-            return self.build(symbol, lambda: b.matmul(*operands))
+            return self.builder.matmul(left, right)
         if symbol in COMPARISONS:
-            return self.build(symbol, lambda: b.compare(COMPARISONS[symbol], *operands))
-        return self.build(symbol, lambda: b.binary(OPERATORS[symbol], *operands))
+            return self.builder.compare(COMPARISONS[symbol], left, right)
+        return self.builder.binary(OPERATORS[symbol], left, right)
 
     def operands(self, nodes: list, items: list[Item]) -> list[SSAValue]:
         """Tensors; plain numbers take the element type of the first real tensor beside them."""
@@ -216,7 +218,7 @@ class TextImporter:
         return [self.as_tensor(item, node, like) for item, node in zip(items, nodes, strict=True)]
 
     def call(self, node: Tree) -> SSAValue:
-        name, *arguments = (child for child in node.children if child is not None)
+        name, *arguments = (child for child in children(node) if child is not None)
         text = str(name)
         positional, nodes, named = [], [], {}
         for argument in arguments:
@@ -256,6 +258,11 @@ class TextImporter:
             return make()
         except BuildError as error:
             raise self.source.error(str(error), at) from error
+
+
+def children(tree: Tree) -> list[Any]:
+    """A rule's parts: tokens, trees, and None for what was left out."""
+    return tree.children
 
 
 def shown(items: list, named: dict[str, Any]) -> str:
