@@ -12,7 +12,13 @@ import numpy as np
 from xdsl.dialects.builtin import bf16
 from xdsl.ir import Attribute, SSAValue
 
-from dojocc.dialects.nn import BroadcastInDimOp, ConstantOp, IotaOp, TransposeOp, constant_properties
+from dojocc.dialects.nn import (
+    BroadcastInDimOp,
+    ConstantOp,
+    IotaOp,
+    TransposeOp,
+    constant_properties,
+)
 from dojocc.dialects.numerics import PLAIN
 from dojocc.dialects.op import OpList
 from dojocc.dialects.types import dense_of

@@ -22,6 +22,7 @@ from dojocc.passes.rewriting import (
     apply_rules,
     bodies,
     element,
+    joined_location,
     made_by,
     remove_dead,
     shape,
@@ -85,6 +86,7 @@ class Folder:
             if spread is None or weights is None:
                 continue
             place = self.vector(spread, feature_size(root)).reshape(weight_place(root))
+            b.location = joined_location((root, op))
             scaled = (weights * place).astype(np.float32)
             operand = root.operands[1]
             name = resource_name(operand)

@@ -72,12 +72,16 @@ def narrow_constants(ctx: DojoContext, block: Block) -> None:
     So a bias is a vector, whether the model wrote it as [n], [1, n] or [n, 1, 1].
     """
     for op in nn_ops(block):
-        if not isinstance(op, ConstantOp) or not 0 < len(wide(op.results[0])) < len(shape(op.results[0])):
+        if not isinstance(op, ConstantOp) or not 0 < len(wide(op.results[0])) < len(
+            shape(op.results[0])
+        ):
             continue
         value = op.results[0]
         array = op.array(ctx.resources)
         b = OpList.like(op)
-        narrow = make_constant(b, np.squeeze(array), element(value), resource_name(value), ctx.resources)
+        narrow = make_constant(
+            b, np.squeeze(array), element(value), resource_name(value), ctx.resources
+        )
         spread = b("broadcast_in_dim", narrow, dims=wide(value), shape=shape(value))
         block.insert_ops_after(b.ops, op)
         value.replace_uses_with_if(spread, lambda use: is_elementwise(use.operation))

@@ -8,11 +8,11 @@ import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, Region, SSAValue
 
-from dojocc.dialects.location import copy_location, merge_locations
+from dojocc.dialects.location import copy_location
 from dojocc.dialects.nn import FusedOp, YieldOp
 from dojocc.dialects.types import tensor
 from dojocc.passes.fuse_groups import Group, inlined, operands_of
-from dojocc.passes.rewriting import element, shape
+from dojocc.passes.rewriting import element, joined_location, shape
 
 
 def region_of(group: Group, resources: Mapping[str, np.ndarray]) -> FusedOp:
@@ -30,7 +30,7 @@ def region_of(group: Group, resources: Mapping[str, np.ndarray]) -> FusedOp:
         values.update(zip(op.results, inner.results, strict=True))
     last = YieldOp.create(operands=[values[group.last.results[0]]])
     block.add_op(last)
-    location = merge_locations(group.ops)
+    location = joined_location(group.ops)
     types = [group.last.results[0].type]
     return FusedOp.make(operands, types, Region(block), location)
 

@@ -20,6 +20,7 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, allows, violations
 from dojocc.dialects.location import without_location
 from dojocc.dialects.verify import InvalidModule, verify_module
+from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import Canonicalise
 from dojocc.passes.channels_last import ChannelsLast
@@ -31,6 +32,10 @@ from dojocc.passes.fuse import Fuse
 from dojocc.passes.infer_shapes import InferShapes
 from dojocc.passes.precision import Precision
 from dojocc.passes.recognise import Recognise
+from dojocc.passes.route import Route
+from dojocc.passes.select import Select
+from dojocc.passes.shard import Shard
+from dojocc.passes.tile import Tile
 
 ENTRY_POINTS = "dojocc.passes"
 
@@ -56,7 +61,14 @@ NN_PIPELINE: tuple[Step, ...] = (
     Step(Precision, "says where values are rounded"),
 )
 
-PIPELINE: tuple[Step, ...] = NN_PIPELINE
+PIPELINE: tuple[Step, ...] = (
+    *NN_PIPELINE,
+    Step(Shard, "says which node holds which part of every tensor"),
+    Step(Tile, "buffers, kernels and transfers"),
+    Step(Allocate, "addresses, by liveness"),
+    Step(Route, "transfer lists, semaphores, arrival counts"),
+    Step(Select, "instructions"),
+)
 
 Callback = Callable[[Pass, ModuleOp], None]
 
@@ -100,7 +112,9 @@ def parse_passes(text: str) -> tuple[Pass, ...]:
         raise PipelineError(
             f"no pass is called {', '.join(repr(name) for name in unknown)}",
             where=f"pipeline '{text}'",
-            help=f"nearest: {', '.join(close)}" if close else f"there are {', '.join(sorted(known))}",
+            help=f"nearest: {', '.join(close)}"
+            if close
+            else f"there are {', '.join(sorted(known))}",
         )
     return tuple(_configured(known[spec.name], spec) for spec in specs)
 

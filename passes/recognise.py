@@ -17,7 +17,15 @@ from dojocc.passes.base import SAME, Pass
 from dojocc.passes.canonicalise import simplify
 from dojocc.passes.constants import splat_value
 from dojocc.passes.errors import PassBroken
-from dojocc.passes.rewriting import apply_rules, bodies, made_by, remove_dead, shape, used_once
+from dojocc.passes.rewriting import (
+    apply_rules,
+    bodies,
+    joined_location,
+    made_by,
+    remove_dead,
+    shape,
+    used_once,
+)
 from dojocc.passes.spreads import Spread, lies_along, respread, restated, spread_of, wide
 
 SWEEPS = 20
@@ -155,7 +163,9 @@ class Matcher:
         op = made_by(value, "multiply", "power")
         if op is None or op.operands[0] is not of:
             return False
-        return op.operands[1] is of if op.short_name == "multiply" else self.splat(op.operands[1]) == 2
+        return (
+            op.operands[1] is of if op.short_name == "multiply" else self.splat(op.operands[1]) == 2
+        )
 
     def scale(self, op: NNOp, b: OpList) -> SSAValue | None:
         """layer_norm with scale 1 and bias 0, times what lies along its rows."""
@@ -176,6 +186,7 @@ class Matcher:
             spread = lies_along(other, tuple(range(axis, len(sizes))))
             if spread is None:
                 continue
+            b.location = joined_location((norm, op))
             operands = list(norm.operands)
             operands[place] = restated(b, spread, axis, sizes[axis:])
             return b("layer_norm", *operands, axis=axis, epsilon=norm.p.epsilon)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from dojocc.dialects.location import get_location
 from dojocc.dialects.op import NNOp, OpList
 
+JOIN = " + "
 Rule = Callable[[NNOp, OpList], SSAValue | None]
 
 
@@ -95,6 +97,16 @@ def remove_dead(block: Block) -> bool:
             block.erase_op(op)
             changed = True
     return changed
+
+
+def joined_location(ops: Iterable[Operation], limit: int = 3) -> str | None:
+    """One location for an op made of several; those that were joined before are not named twice."""
+    texts = [text for text in map(get_location, ops) if text]
+    parts = list(dict.fromkeys(part for text in texts for part in text.split(JOIN)))
+    if not parts:
+        return None
+    more = f" and {len(parts) - limit} more" if len(parts) > limit else ""
+    return JOIN.join(parts[:limit]) + more
 
 
 def apply_rules(block: Block, rules: dict[str, Sequence[Rule]]) -> bool:

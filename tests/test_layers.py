@@ -70,18 +70,26 @@ def violations(layer: str, source: str, frontend: bool = False) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "layer, path", layer_files(), ids=lambda v: v if isinstance(v, str) else str(v.relative_to(ROOT))
+    "layer, path",
+    layer_files(),
+    ids=lambda v: v if isinstance(v, str) else str(v.relative_to(ROOT)),
 )
 def test_imports_point_down(layer: str, path: Path) -> None:
     frontend = "frontends" in path.parts or path.name in ("onnx_backend.py", "doctor.py")
     assert violations(layer, path.read_text(), frontend) == []
 
 
-@pytest.mark.parametrize("path", [p for layer, p in layer_files() if layer == "passes" and "solve" in p.parts])
+@pytest.mark.parametrize(
+    "path", [p for layer, p in layer_files() if layer == "passes" and "solve" in p.parts]
+)
 def test_solvers_are_plain_data(path: Path) -> None:
     tops = {module.split(".")[0] for module, _, _ in imports(ast.parse(path.read_text()))}
     assert "xdsl" not in tops
-    above = [m for m, _, _ in imports(ast.parse(path.read_text())) if layer_of(m) in ("dialects", "dojocc")]
+    above = [
+        m
+        for m, _, _ in imports(ast.parse(path.read_text()))
+        if layer_of(m) in ("dialects", "dojocc")
+    ]
     assert above == []
 
 
@@ -102,7 +110,9 @@ def test_the_check_sees_each_violation() -> None:
     assert violations("passes", "from runtime.errors import DojoError\n") == [
         "line 1: write dojocc.runtime.errors, not runtime.errors"
     ]
-    assert violations("runtime", "import xdsl.ir\n") == ["line 1: the machine knows nothing of xdsl"]
+    assert violations("runtime", "import xdsl.ir\n") == [
+        "line 1: the machine knows nothing of xdsl"
+    ]
     assert violations("dialects", "def f():\n    from dojocc import api\n") == [
         "line 2: dialects may not import dojocc.api"
     ]

@@ -27,7 +27,9 @@ def long_functions(source: str) -> list[str]:
     tree = ast.parse(source)
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     lengths = [(f.name, f.lineno, (f.end_lineno or f.lineno) - f.lineno + 1) for f in functions]
-    return [f"{n} at line {line}: {size} lines" for n, line, size in lengths if size > FUNCTION_LINES]
+    return [
+        f"{n} at line {line}: {size} lines" for n, line, size in lengths if size > FUNCTION_LINES
+    ]
 
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda p: str(p.relative_to(ROOT)))
@@ -48,5 +50,7 @@ def test_file_opens_with_what_it_is(path: Path) -> None:
 
 def test_the_check_sees_a_long_function() -> None:
     body = "\n".join(f"    x{i} = {i}" for i in range(FUNCTION_LINES))
-    assert long_functions(f"def long():\n{body}\n") == [f"long at line 1: {FUNCTION_LINES + 1} lines"]
+    assert long_functions(f"def long():\n{body}\n") == [
+        f"long at line 1: {FUNCTION_LINES + 1} lines"
+    ]
     assert long_functions("def short():\n    pass\n") == []

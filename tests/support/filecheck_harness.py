@@ -1,10 +1,10 @@
 """Runs one .mlir case in process: `// RUN:` line, directives, the passes, then FileCheck.
 
-    // RUN: pass-a,pass-b{x=1}            the pipeline ('none' = parse and print only); first line
-    // TARGET: tests/targets/tiny.toml    the target of the context
-    // RESOURCE: name 8x3x3x3 random 1    a weight: shape, then random SEED | fill VALUE | range
-    // error: words                       the run must be refused with these words, each such line
-    // CHECK...                           FileCheck lines on the printed result
+// RUN: pass-a,pass-b{x=1}            the pipeline ('none' = parse and print only); first line
+// TARGET: tests/targets/tiny.toml    the target of the context
+// RESOURCE: name 8x3x3x3 random 1    a weight: shape, then random SEED | fill VALUE | range
+// error: words                       the run must be refused with these words, each such line
+// CHECK...                           FileCheck lines on the printed result
 """
 
 from __future__ import annotations
