@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from onnx import helper
@@ -9,6 +12,7 @@ from onnx_cases import model_of, node_model, random
 
 from dojocc.dialects.context import DojoContext
 from dojocc.frontends.onnx import check_support, import_onnx
+from dojocc.frontends.onnx.node import HANDLERS
 from dojocc.runtime.errors import InputError, UnsupportedError
 
 X = {"x": random(2, 3)}
@@ -154,3 +158,10 @@ def test_element_types_off_the_machine() -> None:
 def test_no_broadcast() -> None:
     message = str(error_of(node_model("Add", X, {"w": random(4)})))
     assert "shapes [2, 3] and [4] do not broadcast together" in message
+
+
+def test_the_manual_names_every_supported_op() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "frontends.md").read_text()
+    words = set(re.findall(r"\w+", manual))
+    assert [name for name in HANDLERS if name not in words] == []
+    assert f"({len(HANDLERS)})" in manual

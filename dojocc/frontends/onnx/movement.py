@@ -280,7 +280,7 @@ def resize_scales(node: Node) -> tuple[list[float], list[int]]:
 def nearest_rows(node: Node, size: int, out: int, scale: float) -> np.ndarray:
     """Which source row each row of the result copies, by ONNX's coordinate and rounding modes."""
     old = node.op == "Upsample" or node.opset < 11
-    at, scale = np.arange(out, dtype=np.float32), np.float32(scale)
+    at = np.arange(out, dtype=np.float32)  # in FP32, as ONNX Runtime computes the places
     match "asymmetric" if old else node.attr("coordinate_transformation_mode", "half_pixel"):
         case "asymmetric":
             place = at / scale

@@ -194,6 +194,15 @@ def average_pool(
     return b.scaled(total, 1 / prod(pair(window, len(shape_of(x)) - 2)))
 
 
+def takes_tensor(function: Callable[..., SSAValue], at: int | str) -> bool:
+    """True if a short form's parameter, by position or name, is a tensor."""
+    rows = list(inspect.signature(function).parameters.values())[1:]
+    for number, row in enumerate(rows):
+        if at == row.name or at == number or row.kind == row.VAR_POSITIONAL and isinstance(at, int):
+            return "SSAValue" in str(row.annotation)
+    return False
+
+
 def signature(function: Callable[..., SSAValue]) -> str:
     """A sugar function's parameters without the builder, for messages."""
     rows = list(inspect.signature(function).parameters.values())[1:]

@@ -16,12 +16,12 @@ from dojocc.dialects.function import make_function
 from dojocc.dialects.types import dtype_of, tensor, text_of
 from dojocc.frontends.build import Builder, BuildError, element_of
 from dojocc.frontends.text.functions import (
-    BROADCASTING,
     ELEMENTS,
     SUGAR,
     call_op,
     callable_ops,
     signature,
+    takes_tensor,
 )
 from dojocc.frontends.text.source import SourceText, nearest
 from dojocc.frontends.text.weights import WeightError, WeightFiles
@@ -243,10 +243,16 @@ class TextImporter:
         self, name: Token, nodes: list, positional: list[Item], named: dict[str, Any]
     ) -> SSAValue:
         function = SUGAR[str(name)]
-        tensors = str(name) in ("matmul", "where") or str(name) in BROADCASTING
-        items = self.operands(nodes, positional) if tensors else positional
+        keys = [*range(len(positional)), *named]
+        chosen = [i for i, key in enumerate(keys) if takes_tensor(function, key)]
+        items = [*positional, *named.values()]
+        where = [*nodes, *[name] * len(named)]
+        tensors = self.operands([where[i] for i in chosen], [items[i] for i in chosen])
+        for i, value in zip(chosen, tensors, strict=True):
+            items[i] = value
+        plain, settings = items[: len(nodes)], dict(zip(named, items[len(nodes) :], strict=True))
         try:
-            return self.build(name, lambda: function(self.builder, *items, **named))
+            return self.build(name, lambda: function(self.builder, *plain, **settings))
         except (TypeError, AssertionError, AttributeError, ValueError) as error:
             what = f"{name} is called with the wrong arguments"
             help = f"{name}({signature(function)})"
