@@ -90,7 +90,7 @@ def available_passes() -> dict[str, type[Pass]]:
 def default_passes(
     steps: Iterable[Step] = PIPELINE, options: dict[str, dict[str, object]] | None = None
 ) -> tuple[Pass, ...]:
-    """The passes of `steps`; `options` gives fields by pass name, as {"precision": {"to": "fp32"}}."""
+    """The passes of `steps`; `options` by pass name, as {"precision": {"to": "fp32"}}."""
     chosen = options or {}
     return tuple(step.make(**chosen.get(step.make.name, {})) for step in steps)
 
@@ -102,7 +102,7 @@ def parse_passes(text: str) -> tuple[Pass, ...]:
     except ArgSpecParseError as error:
         raise PipelineError(
             f"cannot read the pipeline '{text}'",
-            where=f"column {error.token.span.start + 1}",
+            where="\n" + str(error).split("\n", 1)[-1],
             help="write 'pass-a,pass-b{option=value other=value}'",
         ) from error
     known = available_passes()
@@ -134,7 +134,7 @@ def pipeline_text(passes: Iterable[Pass]) -> str:
 
 
 def check_order(passes: Sequence[Pass]) -> None:
-    """Each pass must take what the ones before leave; PipelineError names the two that do not meet."""
+    """Each pass must take what the ones before leave; PipelineError names two that do not meet."""
     form: str | None = None
     before = "the input"
     for each in passes:

@@ -1,4 +1,4 @@
-"""Typed errors: what did not work, where, the numbers, what would help. The command line prints them as they are."""
+"""Typed errors: what did not work, where, the numbers, what would help."""
 
 from __future__ import annotations
 

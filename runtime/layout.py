@@ -1,7 +1,8 @@
-"""Layout: where the elements of one tensor live on a grid of nodes, and how each node stores its part.
+"""Layout: where the elements of one tensor live on a grid of nodes, and how each node stores its
+part.
 
-Takes a global shape, one `DimShard` per dimension and a storage format; gives boxes, strides, and the
-copy of a host array into (or out of) the nodes' SRAM bytes.
+Takes a global shape, one `DimShard` per dimension and a storage format; gives boxes, strides, and
+the copy of a host array into (or out of) the nodes' SRAM bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ LANES = 16
 
 @dataclass(frozen=True)
 class DimShard:
-    """Node with shard index i (over `axes`, the first the slowest) holds [i*step + offset, + extent), clipped.
+    """Node with shard index i (over `axes`, the first the slowest) holds [i*step + offset, +
+    extent), clipped.
 
     `extent` is the same on every node; `physical` >= extent is what the buffer reserves.
     """
@@ -44,7 +46,9 @@ def whole(size: int, physical: int | None = None) -> DimShard:
 
 @dataclass(frozen=True)
 class Layout:
-    """A tensor of `shape` in storage format `fmt` over a grid of R x C nodes (row-major node index)."""
+    """A tensor of `shape` in storage format `fmt` over a grid of R x C nodes (row-major node
+    index).
+    """
 
     shape: tuple[int, ...]
     dims: tuple[DimShard, ...]
@@ -91,12 +95,16 @@ class Layout:
         return value
 
     def origin(self) -> np.ndarray:
-        """Global index of local element 0, per node and dimension; negative inside a halo. Shape [nodes, rank]."""
+        """Global index of local element 0, per node and dimension; negative inside a halo. Shape
+        [nodes, rank].
+        """
         columns = [self.index(dim) * dim.step + dim.offset for dim in self.dims]
         return np.stack(columns, 1) if columns else np.zeros((self.nodes, 0), np.int64)
 
     def boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(start, stop), each [nodes, rank]: the part of the tensor a node really holds (clipped; may be empty)."""
+        """(start, stop), each [nodes, rank]: the part of the tensor a node really holds
+        (clipped; may be empty).
+        """
         start = self.origin()
         stop = start + np.array([dim.extent for dim in self.dims], np.int64)
         shape = np.array(self.shape, np.int64)
@@ -104,7 +112,9 @@ class Layout:
         return np.minimum(np.clip(start, 0, shape), stop), stop
 
     def distinct_boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(node, group): one representative node per distinct box, and every node's group number."""
+        """(node, group): one representative node per distinct box, and every node's group
+        number.
+        """
         start, stop = self.boxes()
         key = np.concatenate([start, stop], 1)
         _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
@@ -117,34 +127,47 @@ class Layout:
         return all(np.array_equal(a, b) for a, b in zip(self.boxes(), other.boxes(), strict=True))
 
     def local(self, array: np.ndarray, node: int) -> np.ndarray:
-        """One node's buffer content (storage codes, shape `physical`, zero where nothing is held)."""
+        """One node's buffer content (storage codes, shape `physical`, zero where nothing is
+        held).
+        """
         start, stop = self.boxes()
         buffer = np.zeros(self.physical, FORMATS[self.fmt].dtype)
         if (stop[node] > start[node]).all():
             shift = start[node] - self.origin()[node]
-            source = tuple(slice(int(a), int(b)) for a, b in zip(start[node], stop[node], strict=True))
+            source = tuple(
+                slice(int(a), int(b)) for a, b in zip(start[node], stop[node], strict=True)
+            )
             place = tuple(
-                slice(int(s), int(s + b - a)) for s, a, b in zip(shift, start[node], stop[node], strict=True)
+                slice(int(s), int(s + b - a))
+                for s, a, b in zip(shift, start[node], stop[node], strict=True)
             )
             buffer[place] = encode(array[source], self.fmt)
         return buffer
 
     def write(self, array: np.ndarray, sram: np.ndarray, address: int) -> None:
-        """Copy a host array (values) into SRAM bytes [nodes, sram_bytes] at `address` on every node."""
+        """Copy a host array (values) into SRAM bytes [nodes, sram_bytes] at `address` on every
+        node.
+        """
         if tuple(array.shape) != self.shape:
-            raise ValueError(f"array of shape {tuple(array.shape)} where the layout has {self.shape}")
+            raise ValueError(
+                f"array of shape {tuple(array.shape)} where the layout has {self.shape}"
+            )
         first, group = self.distinct_boxes()
         for number, node in enumerate(first):
             content = self.local(array, int(node)).reshape(-1).view(np.uint8)
             members = np.flatnonzero(group == number)
             low, high = int(members[0]), int(members[-1])
             step = (high - low) // max(len(members) - 1, 1) or 1
-            regular = len(members) == len(range(low, high + 1, step)) and (np.diff(members) == step).all()
+            regular = (
+                len(members) == len(range(low, high + 1, step)) and (np.diff(members) == step).all()
+            )
             where = slice(low, high + 1, step) if regular else members
             sram[where, address : address + self.bytes] = content
 
     def read(self, sram: np.ndarray, address: int) -> np.ndarray:
-        """Gather the tensor (float32 or int32 values) from SRAM bytes [nodes, sram_bytes] at `address`."""
+        """Gather the tensor (float32 or int32 values) from SRAM bytes [nodes, sram_bytes] at
+        `address`.
+        """
         fmt = FORMATS[self.fmt]
         result = np.zeros(self.shape, fmt.dtype)
         start, stop = self.boxes()
@@ -156,9 +179,12 @@ class Layout:
             raw = np.ascontiguousarray(sram[node, address : address + self.bytes])
             buffer = raw.view(fmt.dtype).reshape(self.physical)
             shift = start[node] - origin[node]
-            where = tuple(slice(int(a), int(b)) for a, b in zip(start[node], stop[node], strict=True))
+            where = tuple(
+                slice(int(a), int(b)) for a, b in zip(start[node], stop[node], strict=True)
+            )
             place = tuple(
-                slice(int(s), int(s + b - a)) for s, a, b in zip(shift, start[node], stop[node], strict=True)
+                slice(int(s), int(s + b - a))
+                for s, a, b in zip(shift, start[node], stop[node], strict=True)
             )
             result[where] = buffer[place]
         return decode(result, self.fmt)

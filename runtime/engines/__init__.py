@@ -35,20 +35,26 @@ def run(
 ) -> RunResult:
     """Run `program` on `inputs` (name -> array of the model's shape).
 
-    `engine` "reference" goes instruction by instruction; "vector" lifts loops. `mode` "exact" keeps the
-    machine's order of FP32 additions, "fast" lets the BLAS choose. A `machine` of an earlier run of the
-    same program may be given again: its images are restored. Raises InputError for wrong inputs and
-    MachineStop for traps, deadlocks and the watchdog.
+    `engine` "reference" goes instruction by instruction; "vector" lifts loops. `mode` "exact" keeps
+    the machine's order of FP32 additions, "fast" lets the BLAS choose. A `machine` of an earlier
+    run of the same program may be given again: its images are restored. Raises InputError for wrong
+    inputs and MachineStop for traps, deadlocks and the watchdog.
     """
     if engine not in ENGINES or mode not in MODES:
-        raise UsageError(f"no engine {engine!r} in mode {mode!r}", help=f"engines {ENGINES}, modes {MODES}")
+        raise UsageError(
+            f"no engine {engine!r} in mode {mode!r}", help=f"engines {ENGINES}, modes {MODES}"
+        )
     if machine is None:
         machine = Machine(program)
     else:
         machine.restore()
     machine.write_inputs(inputs)
     counters = Counters()
-    core = Reference(machine, counters) if engine == "reference" else Vector(machine, counters, mode == "exact")
+    core = (
+        Reference(machine, counters)
+        if engine == "reference"
+        else Vector(machine, counters, mode == "exact")
+    )
     with np.errstate(all="ignore"):
         Scheduler(machine, core).run()
     return RunResult(machine.read_outputs(), counters)

@@ -1,8 +1,9 @@
-"""Affine memory accesses: which SRAM bytes one instruction touches over a whole loop nest, read or written at once.
+"""Affine memory accesses: which SRAM bytes one instruction touches over a whole loop nest, read or
+written at once.
 
-An `Access` is what an address generator, the counts of the open loops and one memory instruction add up
-to. Axes of every array here: (nodes, one per open loop, granules, elements of a granule); an axis along
-which nothing changes has length 1.
+An `Access` is what an address generator, the counts of the open loops and one memory instruction
+add up to. Axes of every array here: (nodes, one per open loop, granules, elements of a granule); an
+axis along which nothing changes has length 1.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Bounds:
 
 @dataclass(frozen=True, eq=False)
 class Access:
-    """`base` + stride x counter + granule x pitch; `counts[i]` and `strides[i]` belong to open loop i."""
+    """`base` + stride x counter + granule x pitch; `counts[i]` and `strides[i]` belong to open
+    loop i.
+    """
 
     base: Scalar
     counts: tuple[int, ...]
@@ -71,7 +74,9 @@ class Access:
             y_strides=self.bounds.y_strides[:-1],
             x_strides=self.bounds.x_strides[:-1],
         )
-        return replace(self, base=base, counts=self.counts[:-1], strides=self.strides[:-1], bounds=bounds)
+        return replace(
+            self, base=base, counts=self.counts[:-1], strides=self.strides[:-1], bounds=bounds
+        )
 
     def where(self) -> tuple[int, int]:
         """[low, high) absolute, over all nodes."""
@@ -81,10 +86,16 @@ class Access:
 
 def _column(value: Scalar, rank: int) -> np.ndarray:
     array = np.asarray(value, np.int64)
-    return array.reshape(array.shape[:1] + (1,) * (rank - 1)) if array.ndim else array.reshape((1,) * rank)
+    return (
+        array.reshape(array.shape[:1] + (1,) * (rank - 1))
+        if array.ndim
+        else array.reshape((1,) * rank)
+    )
 
 
-def _coordinate(start: Scalar, strides, counts, granule: np.ndarray, lane: np.ndarray) -> np.ndarray:
+def _coordinate(
+    start: Scalar, strides, counts, granule: np.ndarray, lane: np.ndarray
+) -> np.ndarray:
     rank = 1 + len(counts) + 2
     value = _column(start, rank)
     for axis, (stride, count) in enumerate(zip(strides, counts, strict=True)):
@@ -112,7 +123,11 @@ def inside(access: Access) -> np.ndarray | None:
     if bounds.x_limit is not None:
         numbers = bounds.first + np.arange(access.granules, dtype=np.int64)
         granule = numbers * bounds.granule_step if bounds.granule_step else none
-        lane = np.arange(access.elements, dtype=np.int64) * bounds.lane_step if bounds.lane_step else none
+        lane = (
+            np.arange(access.elements, dtype=np.int64) * bounds.lane_step
+            if bounds.lane_step
+            else none
+        )
         x = _coordinate(bounds.x0, bounds.x_strides, access.counts, granule, lane)
         x_ok = _within(x, bounds.x_limit)
         result = x_ok if result is None else result & x_ok
@@ -122,7 +137,9 @@ def inside(access: Access) -> np.ndarray | None:
 
 
 def region(sram: np.ndarray, nodes, access: Access) -> tuple[np.ndarray, int]:
-    """(bytes [nodes, length], offset of the base in them): the touched span of every node; a view where it can be."""
+    """(bytes [nodes, length], offset of the base in them): the touched span of every node; a
+    view where it can be.
+    """
     low, high = access.span()
     size = sram.shape[1]
     if isinstance(access.base, (int, np.integer)):
@@ -165,13 +182,17 @@ def strided(bytes_: np.ndarray, offset: int, access: Access, dtype) -> np.ndarra
 
 
 def codes(sram: np.ndarray, nodes, access: Access) -> np.ndarray:
-    """The touched elements as unsigned codes, shape (nodes, *shape); out-of-bounds ones are whatever lies there."""
+    """The touched elements as unsigned codes, shape (nodes, *shape); out-of-bounds ones are
+    whatever lies there.
+    """
     bytes_, offset = region(sram, nodes, access)
     return strided(bytes_, offset, access, np.dtype(f"u{access.item}"))
 
 
 def injective(access: Access, levels: int | None = None) -> bool:
-    """True when no two iterations touch a common byte (sufficient test on sorted strides, else enumeration)."""
+    """True when no two iterations touch a common byte (sufficient test on sorted strides, else
+    enumeration).
+    """
     moving = [(abs(s), c) for c, s in zip(access.counts, access.strides, strict=True) if c > 1]
     if any(s == 0 for s, _ in moving):
         return False

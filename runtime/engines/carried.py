@@ -1,7 +1,8 @@
-"""Which registers a loop carries from one iteration to the next: the first half of the proof for lifting.
+"""Which registers a loop carries from one iteration to the next: the first half of the proof for
+lifting.
 
-A register that an iteration reads before writing it, and that the loop also writes, is carried. That is
-harmless only if all its uses in the loop are one kind of declared reduction.
+A register that an iteration reads before writing it, and that the loop also writes, is carried.
+That is harmless only if all its uses in the loop are one kind of declared reduction.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ PARTIAL = ("a",)  # address rows set one field: the rest of the generator lives 
 
 @dataclass
 class Uses:
-    """Registers a piece of code reads before writing (`exposed`), writes, and how it reduces into them."""
+    """Registers a piece of code reads before writing (`exposed`), writes, and how it reduces
+    into them.
+    """
 
     exposed: set[Register] = field(default_factory=set)
     writes: set[Register] = field(default_factory=set)
@@ -40,7 +43,8 @@ class Uses:
             if len(kinds) > 1 or "plain" in kinds:
                 return f"{register[0]}{register[1]} carries a value from one iteration to the next"
             if exact and self.sums[register] > 1:
-                return f"{register[0]}{register[1]} sums from {self.sums[register]} places in a fixed order"
+                places = self.sums[register]
+                return f"{register[0]}{register[1]} sums from {places} places in a fixed order"
         return None
 
 
@@ -88,8 +92,10 @@ def join(first: Uses, second: Uses) -> None:
 
 
 def of_block(block: Block) -> Uses:
-    """What a block uses, calls followed. (Trip counts are fixed over a lifted nest, so a loop that runs
-    zero times writes nothing in any iteration, and hiding later reads behind its writes is right.)"""
+    """What a block uses, calls followed. (Trip counts are fixed over a lifted nest, so a loop
+    that runs zero times writes nothing in any iteration, and hiding later reads behind its
+    writes is right.)
+    """
     total = Uses()
     if not block.pure:
         total.blockers.append("synchronisation or transfers inside the loop")

@@ -1,8 +1,9 @@
 """Declared product reductions over a loop nest as matrix products.
 
-Takes two operands with axes (distinct node contents, open loops, rows or columns, depth) and the loops the
-accumulator is carried over; gives the sum of products for every node and every other loop. `exact` adds in
-the order the machine does; `fast` leaves the order of FP32 additions to the BLAS.
+Takes two operands with axes (distinct node contents, open loops, rows or columns, depth) and the
+loops the accumulator is carried over; gives the sum of products for every node and every other
+loop. `exact` adds in the order the machine does; `fast` leaves the order of FP32 additions to the
+BLAS.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 @dataclass(eq=False)
 class Operand:
-    """`values` [distinct, loops..., outer, depth]: float32; `group[node]` is the node's row of axis 0.
+    """`values` [distinct, loops..., outer, depth]: float32; `group[node]` is the node's row of axis
+    0.
 
     `mask` (broadcastable to values, or None): False where implicit padding reads as zero.
     """
@@ -35,7 +37,9 @@ class Operand:
 
 @dataclass(frozen=True)
 class Roles:
-    """Open loops by role: reduced, and of the others those that only a, only b, or both move along."""
+    """Open loops by role: reduced, and of the others those that only a, only b, or both move
+    along.
+    """
 
     reduced: tuple[int, ...]
     only_a: tuple[int, ...]
@@ -104,12 +108,18 @@ def _multiply(a: np.ndarray, b: np.ndarray, exact: bool) -> np.ndarray:
 
 
 def _pick(product: np.ndarray, group_a: np.ndarray, group_b: np.ndarray) -> np.ndarray:
-    """product[group_a[node], group_b[node]] for every node, as a view when the nodes form the full grid in order."""
+    """product[group_a[node], group_b[node]] for every node, as a view when the nodes form the
+    full grid in order.
+    """
     ua, ub = product.shape[:2]
     count = np.arange(len(group_a))
     if len(group_a) == ua * ub:
         if np.array_equal(count, group_a * ub + group_b):
-            return product.reshape(ua * ub, *product.shape[2:]) if ub == 1 or ua == 1 else _flat(product)
+            return (
+                product.reshape(ua * ub, *product.shape[2:])
+                if ub == 1 or ua == 1
+                else _flat(product)
+            )
         if np.array_equal(count, group_b * ua + group_a):
             return _flat(product.swapaxes(0, 1))
     return product[group_a, group_b]
@@ -119,8 +129,12 @@ def _flat(product: np.ndarray) -> np.ndarray:
     return product.reshape(-1, *product.shape[2:])
 
 
-def _per_node(a: np.ndarray, b: np.ndarray, ga: np.ndarray, gb: np.ndarray, exact: bool) -> np.ndarray:
-    """Every node's product when the pairs are few among all combinations: one product per distinct b (or a)."""
+def _per_node(
+    a: np.ndarray, b: np.ndarray, ga: np.ndarray, gb: np.ndarray, exact: bool
+) -> np.ndarray:
+    """Every node's product when the pairs are few among all combinations: one product per
+    distinct b (or a).
+    """
     if b.shape[0] > a.shape[0]:
         return _per_node(b, a, gb, ga, exact).swapaxes(-1, -2)
     result = np.empty((len(ga), a.shape[1], a.shape[2], b.shape[2]), np.float32)
@@ -135,7 +149,8 @@ def _per_node(a: np.ndarray, b: np.ndarray, ga: np.ndarray, gb: np.ndarray, exac
 def contract(
     a: Operand, b: Operand, counts: tuple[int, ...], reduced: tuple[int, ...], start, exact: bool
 ) -> np.ndarray:
-    """start + sum over `reduced` loops and depth of a x b: [nodes, free loops (1 where unmoved), a outer, b outer].
+    """start + sum over `reduced` loops and depth of a x b: [nodes, free loops (1 where unmoved), a
+    outer, b outer].
 
     `start` is [nodes or 1, free loops, a outer, b outer]; free loops keep their order.
     """
@@ -174,7 +189,9 @@ def _restore(product: np.ndarray, a: Operand, b: Operand, counts, part: Roles) -
     return product[(slice(None), *index)]
 
 
-def _arrange_start(start: np.ndarray, a: Operand, b: Operand, counts, part: Roles, nodes: int) -> np.ndarray:
+def _arrange_start(
+    start: np.ndarray, a: Operand, b: Operand, counts, part: Roles, nodes: int
+) -> np.ndarray:
     """`start` in the product's own order [nodes, batch, m, n]."""
     axes = _axes(a, b, counts, part)
     free = [i for i in range(len(counts)) if i not in part.reduced]

@@ -1,7 +1,7 @@
 """Runs instructions that cannot block, on one group of nodes: straight-line code and pure loops.
 
-`Core` is the part both engines share; `Reference` and `Vector` differ in how they reach memory and in
-whether a loop may run at once.
+`Core` is the part both engines share; `Reference` and `Vector` differ in how they reach memory and
+in whether a loop may run at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a run executed: instructions by mnemonic over all nodes, and how much of the loop work ran lifted."""
+"""What a run executed: instructions by mnemonic over all nodes, and how much of the loop work
+ran lifted.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from dataclasses import dataclass, field
 class Counters:
     """`instructions[mnemonic]` counts executions over all nodes.
 
-    `lifted_work` and `stepped_work` count instructions executed inside loops, run as array expressions
-    over all iterations or iteration by iteration; straight-line set-up code is in neither.
+    `lifted_work` and `stepped_work` count instructions executed inside loops, run as array
+    expressions over all iterations or iteration by iteration; straight-line set-up code is in
+    neither.
     """
 
     instructions: dict[str, int] = field(default_factory=dict)

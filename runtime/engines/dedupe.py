@@ -1,7 +1,7 @@
 """Nodes that hold the same bytes: found by sampling, proved by comparison.
 
-Replicated operands (a weight held by every grid row, an activation gathered by every column) let the
-vector engine do one product for many nodes.
+Replicated operands (a weight held by every grid row, an activation gathered by every column) let
+the vector engine do one product for many nodes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ SAMPLES = 64
 
 
 def group_rows(bytes_: np.ndarray, extra: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """(representatives, group of every row): rows equal in all bytes and in every `extra` column are one group.
+    """(representatives, group of every row): rows equal in all bytes and in every `extra` column
+    are one group.
 
     `bytes_` is uint8 [rows, length]; each of `extra` is an integer array [rows] or a scalar.
     """
@@ -31,8 +32,12 @@ def group_rows(bytes_: np.ndarray, extra: list[np.ndarray]) -> tuple[np.ndarray,
     return _prove(bytes_, first[order], rank[group.reshape(-1)])
 
 
-def _prove(bytes_: np.ndarray, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compare every row with its representative; rows that differ (beyond the sample) get groups of their own."""
+def _prove(
+    bytes_: np.ndarray, first: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare every row with its representative; rows that differ (beyond the sample) get groups
+    of their own.
+    """
     representatives = list(first)
     proved = group.copy()
     late: dict[bytes, int] = {}

@@ -1,8 +1,8 @@
 """What one instruction computes, given a way to read registers: shared by both engines.
 
-The meaning itself is the row's body; this file only fetches operands in the shape the body wants and
-applies the trailing predicate. `Registers` is what an engine offers: plain registers of a thread, or the
-values of a lifted loop nest.
+The meaning itself is the row's body; this file only fetches operands in the shape the body wants
+and applies the trailing predicate. `Registers` is what an engine offers: plain registers of a
+thread, or the values of a lifted loop nest.
 """
 
 from __future__ import annotations
@@ -41,16 +41,22 @@ def lanes_as(value: np.ndarray, view: str) -> np.ndarray:
 
 
 def block(raw: np.ndarray, descriptor: Descriptor, shape: tuple[int, int]) -> np.ndarray:
-    """A matrix operand register [..., 16] of 4-byte items as a decoded float32 block [..., *shape]."""
+    """A matrix operand register [..., 16] of 4-byte items as a decoded float32 block [...,
+    *shape].
+    """
     row = FORMATS[descriptor.fmt]
     if row.bytes > 2 or row.kind == "int":
-        raise MachineStop(f"the matrix unit cannot read {descriptor.fmt}", help="choose BF16 or a CFloat format")
+        raise MachineStop(
+            f"the matrix unit cannot read {descriptor.fmt}", help="choose BF16 or a CFloat format"
+        )
     items = np.ascontiguousarray(raw).view(row.dtype)[..., :32]
     return decode(items, row, bias=descriptor.bias).reshape(*raw.shape[:-1], *shape)
 
 
 def descriptor_format(descriptor: Descriptor):
-    """What a body's `fmt` operand gets: the format's name (its row with the bias where one is set)."""
+    """What a body's `fmt` operand gets: the format's name (its row with the bias where one is
+    set).
+    """
     row = FORMATS[descriptor.fmt]
     return descriptor.fmt if descriptor.bias is None else replace(row, bias=descriptor.bias)
 

@@ -1,7 +1,7 @@
 """May all iterations of a loop nest touch memory at once? The second half of the proof for lifting.
 
-Lifting runs every iteration of the first instruction, then every iteration of the next. That is the same
-as the machine's order if no store of one iteration meets a load or store of another one.
+Lifting runs every iteration of the first instruction, then every iteration of the next. That is the
+same as the machine's order if no store of one iteration meets a load or store of another one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ ENUMERATED = 1 << 22  # granules; beyond that the exact test is not tried
 
 @dataclass(frozen=True, eq=False)
 class Touch:
-    """One memory instruction of the nest: its open loops and its access (None: addresses from data)."""
+    """One memory instruction of the nest: its open loops and its access (None: addresses from
+    data).
+    """
 
     op: Op
     path: tuple[Loop, ...]
@@ -41,7 +43,9 @@ def conflict(touches: list[Touch]) -> str | None:
         if not injective(store.access):
             return f"`{store.op.name}` at word {store.op.word} stores twice to one place"
     for number, store in enumerate(stores):
-        others = [t for t in touches if not t.stores and t.access is not None] + stores[number + 1 :]
+        others = [t for t in touches if not t.stores and t.access is not None] + stores[
+            number + 1 :
+        ]
         for other in others:
             if not compatible(store, other):
                 return f"words {store.op.word} and {other.op.word} meet in memory across iterations"
@@ -64,9 +68,13 @@ def disjoint(a: Access, b: Access) -> bool:
 
 
 def same_iteration(store: Touch, other: Touch) -> bool:
-    """All meeting bytes belong to the same iteration of the shared loops: equal strides, blocks apart."""
+    """All meeting bytes belong to the same iteration of the shared loops: equal strides, blocks
+    apart.
+    """
     shared = 0
-    while shared < min(len(store.path), len(other.path)) and store.path[shared] is other.path[shared]:
+    while (
+        shared < min(len(store.path), len(other.path)) and store.path[shared] is other.path[shared]
+    ):
         shared += 1
     a, b = store.access, other.access
     if isinstance(a.base, np.ndarray) or isinstance(b.base, np.ndarray):
@@ -74,7 +82,8 @@ def same_iteration(store: Touch, other: Touch) -> bool:
     if a.strides[:shared] != b.strides[:shared]:
         return False
     spans = [
-        replace(x, counts=x.counts[shared:], strides=x.strides[shared:], bounds=None) for x in (a, b)
+        replace(x, counts=x.counts[shared:], strides=x.strides[shared:], bounds=None)
+        for x in (a, b)
     ]
     low = min(x.base + x.span()[0] for x in spans)
     reach = max(x.base + x.span()[1] for x in spans) - low
@@ -102,7 +111,9 @@ def exactly_disjoint(a: Access, b: Access) -> bool:
 
 
 def bytes_of(access: Access, keep_outside: bool) -> np.ndarray:
-    """Every byte offset touched; granules that are out of bounds on every node only if `keep_outside`."""
+    """Every byte offset touched; granules that are out of bounds on every node only if
+    `keep_outside`.
+    """
     start = addresses(access)
     width = access.elements * access.item
     every = start[:, None] + np.arange(width)

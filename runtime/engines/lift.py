@@ -1,8 +1,9 @@
 """Lifting: a whole loop nest run as array expressions, one per instruction.
 
-Takes a thread at a loop whose trip counts all its nodes share; leaves registers, memory and counters as
-the machine would, or says why not (`NotLiftable`) with nothing changed. Values carry the axes (nodes, one
-per open loop, lanes); an axis along which a value does not change has length 1.
+Takes a thread at a loop whose trip counts all its nodes share; leaves registers, memory and
+counters as the machine would, or says why not (`NotLiftable`) with nothing changed. Values carry
+the axes (nodes, one per open loop, lanes); an axis along which a value does not change has length
+1.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class NotLiftable(Exception):
 
 @dataclass(eq=False)
 class Slot:
-    """A register's value inside the nest: an array, or a load not yet carried out; `depth` open loops."""
+    """A register's value inside the nest: an array, or a load not yet carried out; `depth` open
+    loops.
+    """
 
     value: np.ndarray | Load
     depth: int
@@ -40,12 +43,16 @@ def trip_counts(loop: Loop, thread: Thread) -> dict[Loop, int | np.ndarray]:
     counts: dict[Loop, int | np.ndarray] = {}
     for inner in all_loops(loop):
         count = inner.count if inner.register is None else thread.x[inner.register]
-        counts[inner] = np.maximum(count, 0) if isinstance(count, np.ndarray) else max(int(count), 0)
+        counts[inner] = (
+            np.maximum(count, 0) if isinstance(count, np.ndarray) else max(int(count), 0)
+        )
     return counts
 
 
 class Nest:
-    """One attempt to run a loop nest at once. `sram` is the class's memory, `nodes` the rows to use."""
+    """One attempt to run a loop nest at once. `sram` is the class's memory, `nodes` the rows to
+    use.
+    """
 
     def __init__(self, engine, thread: Thread, counts: dict[Loop, int]) -> None:
         self.engine = engine
@@ -140,7 +147,9 @@ class Nest:
         return len(self.path)
 
     def slot(self, kind: str, number: int, whole: np.ndarray) -> np.ndarray:
-        """Value of a register with one axis per open loop; `whole` [nodes, ...] if the nest has not set it."""
+        """Value of a register with one axis per open loop; `whole` [nodes, ...] if the nest has
+        not set it.
+        """
         slot = self.slots.get((kind, number))
         if slot is None:
             value, depth = whole, 0
@@ -150,7 +159,9 @@ class Nest:
             value, depth = slot.value, slot.depth
         tail = 2 if kind == "m" else 1 if kind in ("v", "p") else 0
         missing = self.depth - depth
-        return value.reshape(*value.shape[: value.ndim - tail], *(1,) * missing, *value.shape[value.ndim - tail :])
+        return value.reshape(
+            *value.shape[: value.ndim - tail], *(1,) * missing, *value.shape[value.ndim - tail :]
+        )
 
     def vector(self, number: int) -> np.ndarray:
         return self.slot("v", number, self.thread.vector(number))
@@ -168,7 +179,11 @@ class Nest:
     def load_of(self, number: int) -> Load | None:
         """The pending load in vector register `number`, if it was made at this depth."""
         slot = self.slots.get(("v", number))
-        return slot.value if slot and isinstance(slot.value, Load) and slot.depth == self.depth else None
+        return (
+            slot.value
+            if slot and isinstance(slot.value, Load) and slot.depth == self.depth
+            else None
+        )
 
     # -- running -----------------------------------------------------------------------------
 
@@ -276,7 +291,9 @@ class Nest:
             self.write("v", int(op.fields["d"]), load)
 
     def check_gather(self, low: int, high: int) -> None:
-        """Addresses from data may not meet what this nest stores (stores come later: see hazards)."""
+        """Addresses from data may not meet what this nest stores (stores come later: see
+        hazards).
+        """
         if any(low < end and start < high for start, end in self.stored):
             raise NotLiftable("addresses from data meet a store of the nest")
 
@@ -316,9 +333,24 @@ def fingerprint(access: Access | None) -> tuple:
     if access is None:
         return ()
     bounds = access.bounds
-    parts = [access.base, access.counts, access.strides, access.granules, access.pitch, access.elements, access.item]
+    parts = [
+        access.base,
+        access.counts,
+        access.strides,
+        access.granules,
+        access.pitch,
+        access.elements,
+        access.item,
+    ]
     if bounds is not None:
-        parts += [bounds.y0, bounds.x0, bounds.y_limit, bounds.x_limit, bounds.y_strides, bounds.x_strides]
+        parts += [
+            bounds.y0,
+            bounds.x0,
+            bounds.y_limit,
+            bounds.x_limit,
+            bounds.y_strides,
+            bounds.x_strides,
+        ]
         parts += [bounds.granule_step, bounds.lane_step, bounds.first]
     return tuple(p.tobytes() if isinstance(p, np.ndarray) else p for p in parts)
 

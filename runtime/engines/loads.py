@@ -1,4 +1,6 @@
-"""Loads and stores of a whole loop nest: from an instruction and a thread's state to lane values and back."""
+"""Loads and stores of a whole loop nest: from an instruction and a thread's state to lane values
+and back.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,12 @@ class Load:
     access: Access
 
 
-def affine(op: Op, thread: Thread, levels: tuple[int, ...], counts: tuple[int, ...]) -> Access | None:
-    """The access of a memory (or pinb) instruction under the open loops; None if strides differ by node."""
+def affine(
+    op: Op, thread: Thread, levels: tuple[int, ...], counts: tuple[int, ...]
+) -> Access | None:
+    """The access of a memory (or pinb) instruction under the open loops; None if strides differ
+    by node.
+    """
     generator = thread.a[int(op.fields["a"])]
     if any(isinstance(generator.strides[level], np.ndarray) for level in levels):
         return None
@@ -104,7 +110,9 @@ def _span_items(access: Access) -> int:
 
 
 def decoded_view(bytes_: np.ndarray, offset: int, access: Access, fmt: Descriptor) -> np.ndarray:
-    """Decode every byte of the span once, then view it; falls back where elements are not aligned to the span."""
+    """Decode every byte of the span once, then view it; falls back where elements are not
+    aligned to the span.
+    """
     steps = [s for n, s in zip(access.shape, access.steps, strict=True) if n > 1]
     row = FORMATS[fmt.fmt]
     if offset % access.item or any(s % access.item for s in steps):
@@ -114,7 +122,10 @@ def decoded_view(bytes_: np.ndarray, offset: int, access: Access, fmt: Descripto
     size = values.itemsize
     scaled = replace(
         access,
-        strides=tuple(s // access.item * size if c > 1 else 0 for c, s in zip(access.counts, access.strides, strict=True)),
+        strides=tuple(
+            s // access.item * size if c > 1 else 0
+            for c, s in zip(access.counts, access.strides, strict=True)
+        ),
         pitch=access.pitch // access.item * size,
         item=size,
     )
@@ -169,7 +180,9 @@ def _write(nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> 
     if keep is None:
         target[...] = value
     else:
-        np.copyto(target, np.broadcast_to(value, target.shape), where=np.broadcast_to(keep, target.shape))
+        np.copyto(
+            target, np.broadcast_to(value, target.shape), where=np.broadcast_to(keep, target.shape)
+        )
     if not isinstance(nest.nodes, slice):
         start = int(access.base) + access.span()[0]
         nest.sram[nest.nodes, start : start + bytes_.shape[1]] = bytes_
@@ -181,7 +194,9 @@ def _write_scattered(nest, access: Access, value: np.ndarray, keep: np.ndarray |
     shape = (len(rows), *access.shape)
     value, offset = np.broadcast_to(value, shape), np.zeros(access.shape, np.int64)
     for axis, (count, step) in enumerate(zip(access.shape, access.steps, strict=True)):
-        offset = offset + (np.arange(count) * step).reshape((-1,) + (1,) * (len(access.shape) - axis - 1))
+        offset = offset + (np.arange(count) * step).reshape(
+            (-1,) + (1,) * (len(access.shape) - axis - 1)
+        )
     address = access.base.reshape(-1, *(1,) * len(access.shape)) + offset
     chosen = np.ones(shape, bool) if keep is None else np.broadcast_to(keep, shape)
     row = np.broadcast_to(rows.reshape(-1, *(1,) * len(access.shape)), shape)[chosen]
@@ -201,7 +216,9 @@ def gather(nest, op: Op) -> np.ndarray:
     for axis, (count, stride) in enumerate(zip(place.counts, place.strides, strict=True)):
         if stride:
             steps = np.arange(count, dtype=np.int64) * stride
-            start = start + steps.reshape((1,) * (1 + axis) + (count,) + (1,) * (len(counts) - axis))
+            start = start + steps.reshape(
+                (1,) * (1 + axis) + (count,) + (1,) * (len(counts) - axis)
+            )
     index = nest.vector(int(op.fields["b"])).view(np.int32).astype(np.int64)
     address = start + index * item
     low, high = int(address.min()), int(address.max()) + item
@@ -217,4 +234,3 @@ def gather(nest, op: Op) -> np.ndarray:
         return widen(nest.sram.view(f"u{item}")[rows, address // item], fmt)
     parts = nest.sram[rows[..., None], address[..., None] + np.arange(item)]
     return widen(np.ascontiguousarray(parts).view(f"u{item}")[..., 0], fmt)
-

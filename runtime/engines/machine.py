@@ -59,7 +59,9 @@ class Barriers:
 class Machine:
     """All nodes of a program's classes; memory is touched only where the program uses it."""
 
-    def __init__(self, program: Program, watchdog: int = WATCHDOG, images=lambda image: True) -> None:
+    def __init__(
+        self, program: Program, watchdog: int = WATCHDOG, images=lambda image: True
+    ) -> None:
         self.program = program
         self.sram_bytes = program.target.node.sram_bytes
         self.trees = [Tree(c.code, c.entries) for c in program.classes]
@@ -112,7 +114,9 @@ class Machine:
         for dip, size in sizes.items():
             self.dram[dip] = np.zeros(-(-size // 64) * 64, np.uint8)
         for image in self.program.dram:
-            content = np.ascontiguousarray(self.program.tensors[image.tensor]).reshape(-1).view(np.uint8)
+            content = (
+                np.ascontiguousarray(self.program.tensors[image.tensor]).reshape(-1).view(np.uint8)
+            )
             self.dram[image.dip][image.address : image.address + len(content)] = content
 
     def identity(self, cls: int) -> np.ndarray:
@@ -149,7 +153,9 @@ class Machine:
         if wrong or missing:
             parts = [f"unknown {wrong}"] * bool(wrong) + [f"missing {missing}"] * bool(missing)
             raise InputError(
-                "the inputs do not match the model's", numbers="; ".join(parts), help=f"the inputs are {list(ports)}"
+                "the inputs do not match the model's",
+                numbers="; ".join(parts),
+                help=f"the inputs are {list(ports)}",
             )
         for name, array in inputs.items():
             port = ports[name]

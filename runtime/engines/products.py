@@ -1,4 +1,6 @@
-"""Product reductions (mmac, mmact, vfma) of a lifted nest: their operands straight from memory, deduplicated."""
+"""Product reductions (mmac, mmact, vfma) of a lifted nest: their operands straight from memory,
+deduplicated.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def matrix_operand(nest, op: Op, name: str, load: Load | None) -> Operand:
 
 
 def block_access(access: Access, item: int, turned: bool) -> Access | None:
-    """The raw load as granules of whole block rows; None when granules are other pieces of the block."""
+    """The raw load as granules of whole block rows; None when granules are other pieces of the
+    block.
+    """
     rows, columns = (4, 8) if turned else (8, 4)
     if access.elements != columns * item or access.granules < rows:
         return None

@@ -1,4 +1,6 @@
-"""Declared reductions that are not matrix products: sums, maxima, running products over carried loops."""
+"""Declared reductions that are not matrix products: sums, maxima, running products over carried
+loops.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ WHOLE = {"add": np.sum, "max": np.max, "min": np.min, "mul": np.prod}
 
 
 def fold(nest, op: Op, counts: tuple[int, ...], carried: int, start: np.ndarray) -> np.ndarray:
-    """`start` combined with every iteration of the `carried` innermost loops: [nodes, free loops, lanes...]."""
+    """`start` combined with every iteration of the `carried` innermost loops: [nodes, free
+    loops, lanes...].
+    """
     others = operands(nest, op)
     inner = counts[len(counts) - carried :]
     masked_off = int(op.fields[op.row.mask.name]) if op.row.mask is not None else 0
@@ -38,7 +42,9 @@ def operands(nest, op: Op) -> list[np.ndarray]:
     return [v for n, v in zip(names, arguments(op, nest, nest.thread), strict=True) if n != "d"]
 
 
-def one_by_one(op: Op, others, keep, inner: tuple[int, ...], free: int, start: np.ndarray) -> np.ndarray:
+def one_by_one(
+    op: Op, others, keep, inner: tuple[int, ...], free: int, start: np.ndarray
+) -> np.ndarray:
     """The machine's own order: iteration after iteration, all nodes and free loops at once."""
     total = start
     for index in np.ndindex(*inner):

@@ -1,4 +1,5 @@
-"""The reference engine: the judge. One iteration after another, one byte index after another, no cleverness.
+"""The reference engine: the judge. One iteration after another, one byte index after another, no
+cleverness.
 
 Nodes of a group still run side by side, which changes no result: they meet only through transfers.
 """
@@ -67,7 +68,7 @@ class Reference(Core):
                 "trap: an access leaves SRAM",
                 where=f"`{op.name}` at word {op.word}",
                 numbers=f"byte {int(address[wrong][0])} of a memory of {size} bytes",
-                help="check the address generator's base, strides and the trip counts of the open loops",
+                help="check the generator's base and strides, and the trip counts of open loops",
             )
         rows = thread.nodes.reshape(-1, *(1,) * (address.ndim - 1))
         return np.broadcast_to(rows, address.shape), np.where(used, address, 0)
@@ -101,7 +102,9 @@ class Reference(Core):
         inside = np.ones(address.shape[:3], bool)
         if shape.padded:
             inside = lanes_in_bounds(op, thread, shape.granules, self.elements(op))
-        index = self.bytes_at(thread, address, np.broadcast_to(inside[..., None], address.shape), op)
+        index = self.bytes_at(
+            thread, address, np.broadcast_to(inside[..., None], address.shape), op
+        )
         raw = self.sram(thread)[index]
         raw[~inside] = 0
         if shape.raw:

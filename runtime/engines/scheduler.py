@@ -1,7 +1,8 @@
 """Runs all threads of all nodes: groups in step, semaphores, barriers, transfers; deadlock reports.
 
-Nodes of a class that stand at the same place in the same stream are one group. A group goes on while all
-its nodes can; only if no group can go on as a whole is one split. The order is fixed, so runs repeat.
+Nodes of a class that stand at the same place in the same stream are one group. A group goes on
+while all its nodes can; only if no group can go on as a whole is one split. The order is fixed, so
+runs repeat.
 """
 
 from __future__ import annotations
@@ -217,11 +218,13 @@ class Scheduler:
             waiting += len(nodes)
             names = ", ".join(self.machine.node_name(int(n)) for n in nodes[:SHOWN])
             more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
-            lines.append(f"{self.place(op, thread)}: `{op.name}`{self.holds(op, group)}; nodes {names}{more}")
+            lines.append(
+                f"{self.place(op, thread)}: `{op.name}`{self.holds(op, group)}; nodes {names}{more}"
+            )
         return MachineStop(
             f"deadlock: no thread can go on, {waiting} node threads wait",
             where="\n         ".join(lines),
-            help="each wait needs a post, from the node itself or from a transfer that names the semaphore",
+            help="each wait needs a post, by the node or by a transfer that names the semaphore",
         )
 
     def holds(self, op: Op, group: Group) -> str:

@@ -1,7 +1,8 @@
 """The registers of one thread on a group of nodes that run in step.
 
-Scalars are a Python int while all nodes of the group agree, else an int64 array [nodes]; vector registers
-are [nodes, 16] of 4-byte items, accumulators [nodes, 8, 8] float32, predicates bool [nodes, 16].
+Scalars are a Python int while all nodes of the group agree, else an int64 array [nodes]; vector
+registers are [nodes, 16] of 4-byte items, accumulators [nodes, 8, 8] float32, predicates bool
+[nodes, 16].
 """
 
 from __future__ import annotations
@@ -150,7 +151,9 @@ def _take_generator(generator: Generator, where: np.ndarray) -> Generator:
 def _put_generator(mine: Generator, theirs: Generator, where: np.ndarray, count: int) -> None:
     for name in VARYING:
         setattr(mine, name, _put(getattr(mine, name), getattr(theirs, name), where, count))
-    mine.strides = [_put(a, b, where, count) for a, b in zip(mine.strides, theirs.strides, strict=True)]
+    mine.strides = [
+        _put(a, b, where, count) for a, b in zip(mine.strides, theirs.strides, strict=True)
+    ]
     for name in ("pitch", "pad", "granule_step", "lane_step"):
         setattr(mine, name, getattr(theirs, name))
     mine.y_strides, mine.x_strides = list(theirs.y_strides), list(theirs.x_strides)

@@ -1,7 +1,8 @@
 """The list parser: carries out transfer lists for all nodes of a group at once.
 
-A list's entries are expanded to equal granules (the largest power of two that divides every address,
-stride and length, up to 64 bytes) and copied by index; the expansion is kept for whole classes.
+A list's entries are expanded to equal granules (the largest power of two that divides every
+address, stride and length, up to 64 bytes) and copied by index; the expansion is kept for whole
+classes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ def expand(entries: np.ndarray, granule: int) -> tuple[np.ndarray, np.ndarray, n
         value = entries[start].astype(np.int64)[entry] + inner * granule
         return value + entries[stride0][entry] * middle + entries[stride1][entry] * outer
 
-    return entry, place("src", "src_stride0", "src_stride1"), place("dst", "dst_stride0", "dst_stride1")
+    return (
+        entry,
+        place("src", "src_stride0", "src_stride1"),
+        place("dst", "dst_stride0", "dst_stride1"),
+    )
 
 
 class ListParser:
@@ -101,13 +106,18 @@ class ListParser:
         return plan.bytes
 
     def copy(self, copy: Copy) -> None:
-        source, target = self.granules(copy.source, copy.granule), self.granules(copy.target, copy.granule)
+        source, target = (
+            self.granules(copy.source, copy.granule),
+            self.granules(copy.target, copy.granule),
+        )
         target[copy.written] = source[copy.read]
 
     def granules(self, memory: tuple[str, int], granule: int) -> np.ndarray:
         """A memory as an array of granules."""
         kind, number = memory
-        flat = self.machine.sram[number].reshape(-1) if kind == "sram" else self.machine.dram[number]
+        flat = (
+            self.machine.sram[number].reshape(-1) if kind == "sram" else self.machine.dram[number]
+        )
         if granule <= 8:
             return flat.view(f"u{granule}")
         return flat.view(np.uint64).reshape(-1, granule // 8)
@@ -130,7 +140,9 @@ class ListParser:
         """Note which SRAM bytes the list writes."""
         if kind == DRAM_STORE:
             return
-        _, _, written = expand(part[part["bytes"] > 0], 1) if len(part) < 64 else (0, 0, _ends(part))
+        _, _, written = (
+            expand(part[part["bytes"] > 0], 1) if len(part) < 64 else (0, 0, _ends(part))
+        )
         if len(written):
             target = other if kind == PUSH else cls
             self.machine.dirty[target].add((int(written.min()), int(written.max()) + 1))
@@ -171,7 +183,9 @@ class ListParser:
 
 
 def _ends(part: np.ndarray) -> np.ndarray:
-    """First and last written bytes of every entry (strides are not negative in written spans' ends)."""
+    """First and last written bytes of every entry (strides are not negative in written spans'
+    ends).
+    """
     low = part["dst"].astype(np.int64)
     ends = [low]
     for count, stride in (("count0", "dst_stride0"), ("count1", "dst_stride1")):

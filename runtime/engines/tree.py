@@ -1,7 +1,8 @@
-"""The instruction words of one program class as a tree: straight-line instructions, loops, kernel calls.
+"""The instruction words of one program class as a tree: straight-line instructions, loops, kernel
+calls.
 
-Takes a class's code; gives `Block`s that both engines and the timing model walk. Control is structured
-in the instruction set, so the tree is exact and is built once per class.
+Takes a class's code; gives `Block`s that both engines and the timing model walk. Control is
+structured in the instruction set, so the tree is exact and is built once per class.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ BLOCKING_UNITS = ("sync", "network")  # what may block or reach another node
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One decoded instruction: its row, its operand values by name, and the index of its first word."""
+    """One decoded instruction: its row, its operand values by name, and the index of its first
+    word.
+    """
 
     row: Row
     fields: dict[str, int | float]
@@ -52,14 +55,18 @@ class Call:
 
 @dataclass(eq=False)
 class Block:
-    """A sequence of ops, loops and calls; `pure` when nothing inside may block or leave the node."""
+    """A sequence of ops, loops and calls; `pure` when nothing inside may block or leave the
+    node.
+    """
 
     items: list[Op | Loop | Call] = field(default_factory=list)
     pure: bool = True
 
 
 class Tree:
-    """Decoded streams of one class: `threads[t]` is thread t's block, or None when it has no stream."""
+    """Decoded streams of one class: `threads[t]` is thread t's block, or None when it has no
+    stream.
+    """
 
     def __init__(self, code, entries) -> None:
         self.code = code
@@ -67,8 +74,12 @@ class Tree:
         self.open: list[int] = []
         self.threads = [None if entry < 0 else self.block(entry, ("halt",))[0] for entry in entries]
 
-    def block(self, word: int, closers: tuple[str, ...], levels: tuple[int, ...] = ()) -> tuple[Block, int]:
-        """Decode from `word` to the first closing mnemonic; gives the block and the word after it."""
+    def block(
+        self, word: int, closers: tuple[str, ...], levels: tuple[int, ...] = ()
+    ) -> tuple[Block, int]:
+        """Decode from `word` to the first closing mnemonic; gives the block and the word after
+        it.
+        """
         block = Block()
         while True:
             if not 0 <= word < len(self.code):
@@ -83,12 +94,16 @@ class Tree:
             if name in closers:
                 return block, following
             if name in ("halt", "ret", "end"):
-                raise MachineStop(f"`{name}` where `{closers[0]}` must close the block", where=f"word {word}")
+                raise MachineStop(
+                    f"`{name}` where `{closers[0]}` must close the block", where=f"word {word}"
+                )
             row = TABLE[name]
             fields = {o.name: v for o, v in zip(row.operands, instr.operands, strict=True)}
             word = self.append(block, row, fields, word, following, levels)
 
-    def append(self, block: Block, row: Row, fields: dict, word: int, following: int, levels) -> int:
+    def append(
+        self, block: Block, row: Row, fields: dict, word: int, following: int, levels
+    ) -> int:
         """Add one item to `block`; gives the word to go on at."""
         if row.mnemonic in ("loop", "loopx"):
             level = int(fields["L"])
@@ -120,7 +135,9 @@ class Tree:
         if key in self.kernels:
             return self.kernels[key]
         if target in self.open or len(self.open) >= MAX_CALL_DEPTH:
-            raise MachineStop("recursive or too deep call", where=f"word {word}", numbers=f"target {target}")
+            raise MachineStop(
+                "recursive or too deep call", where=f"word {word}", numbers=f"target {target}"
+            )
         self.open.append(target)
         body, _ = self.block(target, ("ret",), levels)
         self.open.pop()

@@ -1,4 +1,6 @@
-"""The vector engine (default): all nodes of a class at once, and all iterations of a nest where provable."""
+"""The vector engine (default): all nodes of a class at once, and all iterations of a nest where
+provable.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,15 @@ class Vector(Core):
 
     def scalar_load(self, op: Op, thread: Thread) -> np.ndarray:
         place = affine(op, thread, (), ())
-        word = replace(place, base=place.base + 4 * int(op.fields["n"]), elements=1, item=4, bounds=None)
-        return codes(self.sram(thread), self.rows(thread), word).reshape(-1).view(np.int32).astype(np.int64)
+        word = replace(
+            place, base=place.base + 4 * int(op.fields["n"]), elements=1, item=4, bounds=None
+        )
+        return (
+            codes(self.sram(thread), self.rows(thread), word)
+            .reshape(-1)
+            .view(np.int32)
+            .astype(np.int64)
+        )
 
     def in_bounds(self, op: Op, thread: Thread) -> np.ndarray:
         mask = lanes_inside(affine(op, thread, (), ()))

@@ -1,4 +1,6 @@
-"""Walks the streams for time alone: scalars and addresses are computed, lanes and memory are not."""
+"""Walks the streams for time alone: scalars and addresses are computed, lanes and memory are
+not.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ QUICK_UNITS = ("scalar", "address", "control")
 
 
 class TimingCore(Core):
-    """`clock[cls][node, thread]` is when each thread of each node is through with what it has done so far."""
+    """`clock[cls][node, thread]` is when each thread of each node is through with what it has
+    done so far.
+    """
 
     def __init__(self, machine, counters) -> None:
         super().__init__(machine, counters)

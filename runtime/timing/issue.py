@@ -1,9 +1,9 @@
 """Cycles of straight-line code and loop nests on one node: in-order issue, unit ports, latencies.
 
-The model: one thread issues in order, at most `decode_width / decode_threads` instructions a cycle, each
-unit as many as it has ports; an instruction waits until the registers it reads are ready. An accumulating
-instruction may follow one into the same destination after its issue interval (assumed: the adders forward).
-Hardware loops cost no bubble (assumed).
+The model: one thread issues in order, at most `decode_width / decode_threads` instructions a cycle,
+each unit as many as it has ports; an instruction waits until the registers it reads are ready. An
+accumulating instruction may follow one into the same destination after its issue interval (assumed:
+the adders forward). Hardware loops cost no bubble (assumed).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ WARM = 3  # iterations simulated before the steady interval is read off
 
 @dataclass
 class Pipeline:
-    """Where the thread stands: time of the last issue, unit slots used at that time, registers' ready times."""
+    """Where the thread stands: time of the last issue, unit slots used at that time, registers'
+    ready times.
+    """
 
     target: Target
     now: int = 0

@@ -1,8 +1,9 @@
-"""When the entries of a transfer list arrive: links, ports and DRAM shared by all flows of the list.
+"""When the entries of a transfer list arrive: links, ports and DRAM shared by all flows of the
+list.
 
-Each flow is as late as its busiest link (or port) needs to carry everything that the list sends over it:
-an upper estimate of max-min fair sharing, exact where flows share one bottleneck. Flows of different lists
-do not meet (the compiler puts a region barrier before each exchange).
+Each flow is as late as its busiest link (or port) needs to carry everything that the list sends
+over it: an upper estimate of max-min fair sharing, exact where flows share one bottleneck. Flows of
+different lists do not meet (the compiler puts a region barrier before each exchange).
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def list_time(program, target: Target, entries: np.ndarray, cls: int) -> ListTim
     _, first = np.unique(entries["node"], return_index=True)
     order = np.arange(len(entries)) - np.repeat(first, np.diff([*first, len(entries)]))
     start = (order + 1) * target.mesh.entry_cycles
-    return ListTime(entries, np.maximum(cycles, start) + target.mesh.message_cycles, int(size.sum()), bound)
+    return ListTime(
+        entries, np.maximum(cycles, start) + target.mesh.message_cycles, int(size.sum()), bound
+    )
 
 
 def mesh_cycles(program, target: Target, entries: np.ndarray, size: np.ndarray, cls: int):

@@ -1,4 +1,6 @@
-"""`time_program`: modelled cycles of a program, with what they are made of and how far to trust them."""
+"""`time_program`: modelled cycles of a program, with what they are made of and how far to trust
+them.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ ERROR_BAND = 0.42
 class TimingResult:
     """cycles: until the last thread halts. utilization: share of peak by unit, 0 to 1.
 
-    lower_bound_cycles: the most that one resource must take, were all else free. error_band: relative
-    uncertainty of `cycles` as a model of the assumed machine. by_op: cycles of the latest node by mark.
+    lower_bound_cycles: the most that one resource must take, were all else free. error_band:
+    relative uncertainty of `cycles` as a model of the assumed machine. by_op: cycles of the latest
+    node by mark.
     """
 
     cycles: int
@@ -44,7 +47,12 @@ def time_program(program: Program) -> TimingResult:
     live = len(program.target.live_nodes())
     node = program.target.node
     work = unit_work(counters.instructions)
-    units = {"matrix": node.matrix_units, "vector": node.vector_units, "load": node.load_ports, "store": node.store_ports}
+    units = {
+        "matrix": node.matrix_units,
+        "vector": node.vector_units,
+        "load": node.load_ports,
+        "store": node.store_ports,
+    }
     share = {unit: work[unit] / max(cycles * live * count, 1) for unit, count in units.items()}
     least = max(work[unit] / (live * count) for unit, count in units.items())
     return TimingResult(

@@ -14,7 +14,9 @@ from dojocc.runtime.timing.network import list_time
 
 @dataclass(eq=False)
 class Posts:
-    """All posts so far to one semaphore of one class: (node, time), and how many each node has used up."""
+    """All posts so far to one semaphore of one class: (node, time), and how many each node has
+    used up.
+    """
 
     nodes: list[np.ndarray] = field(default_factory=list)
     times: list[np.ndarray] = field(default_factory=list)
@@ -102,7 +104,9 @@ class TimedScheduler(Scheduler):
         key = (number, thread.cls, len(thread.nodes))
         if key not in self.lists:
             entries = machine.parser.entries(number, thread.cls, thread.nodes)
-            self.lists[key] = list_time(machine.program, machine.program.target, entries, thread.cls)
+            self.lists[key] = list_time(
+                machine.program, machine.program.target, entries, thread.cls
+            )
         timed = self.lists[key]
         start = np.zeros(len(machine.program.classes[thread.cls].nodes))
         start[thread.nodes] = self.clock(group)
@@ -122,7 +126,9 @@ class TimedScheduler(Scheduler):
         chosen &= ~(at_peer & dram)
         owner = np.where(at_peer, entries["peer_cls"], cls)
         node = np.where(at_peer, entries["peer"], entries["node"]).astype(np.int64)
-        for other, semaphore in {(int(c), int(s)) for c, s in zip(owner[chosen], entries[name][chosen], strict=True)}:
+        for other, semaphore in {
+            (int(c), int(s)) for c, s in zip(owner[chosen], entries[name][chosen], strict=True)
+        }:
             part = chosen & (owner == other) & (entries[name] == semaphore)
             self.events(other, semaphore).add(node[part], when[part])
             np.add.at(self.machine.semaphores[other], (node[part], semaphore), 1)

@@ -39,7 +39,9 @@ def program(
     lists: list[dict] | None = None,
     kernels: list[str] | None = None,
 ) -> Program:
-    """Ports: name -> (address, columns, format); images: name -> (address, values [6, n], format)."""
+    """Ports: name -> (address, columns, format); images: name -> (address, values [6, n],
+    format).
+    """
     code, entries = words(kernels or []), []
     for lines in threads:
         entries.append(len(code))
@@ -63,7 +65,14 @@ def program(
 
     def ports(table):
         return tuple(
-            Port(name, "grid", address, spread(n, fmt), "int32" if fmt == "INT32" else "float32", (NODES, n))
+            Port(
+                name,
+                "grid",
+                address,
+                spread(n, fmt),
+                "int32" if fmt == "INT32" else "float32",
+                (NODES, n),
+            )
             for name, (address, n, fmt) in (table or {}).items()
         )
 
@@ -73,5 +82,13 @@ def program(
         for name, (address, values, fmt) in (images or {}).items()
     )
     return Program(
-        target, (cls,), placed, ports(inputs), ports(outputs), tensors, entry, (Mark("op", "node"),), {}
+        target,
+        (cls,),
+        placed,
+        ports(inputs),
+        ports(outputs),
+        tensors,
+        entry,
+        (Mark("op", "node"),),
+        {},
     )

@@ -1,4 +1,6 @@
-"""Random programs for hypothesis: loop nests with loads, stores, arithmetic and reductions, some built to defeat lifting."""
+"""Random programs for hypothesis: loop nests with loads, stores, arithmetic and reductions, some
+built to defeat lifting.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,24 @@ def generator(draw, number: int) -> list[str]:
     lines = [f"aclr {number}", f"abasei {number} {draw(st.integers(0, 12)) * 128 + 512}"]
     for level in range(4):
         if draw(st.booleans()):
-            lines.append(f"astr {number} {level} {draw(st.sampled_from([-64, 0, 2, 4, 8, 16, 32, 64, 128, 256]))}")
+            stride = draw(st.sampled_from([-64, 0, 2, 4, 8, 16, 32, 64, 128, 256]))
+            lines.append(f"astr {number} {level} {stride}")
     lines.append(f"apitch {number} {draw(st.sampled_from([0, 4, 8, 16, 32, 64, 100]))}")
     if draw(st.booleans()):
-        lines += [f"li 2 {draw(st.integers(-3, 3))}", "rdid 3 4", "add 2 2 3", f"li 4 {draw(st.integers(0, 9))}"]
-        lines += [f"ax {number} 2 4", f"astep {number} {draw(st.integers(-1, 2))} {draw(st.integers(0, 2))}"]
-        lines += [f"axstr {number} {draw(st.integers(0, 2))} 1", f"apad {number} {draw(st.sampled_from([0.0, -1.5]))}"]
+        lines += [
+            f"li 2 {draw(st.integers(-3, 3))}",
+            "rdid 3 4",
+            "add 2 2 3",
+            f"li 4 {draw(st.integers(0, 9))}",
+        ]
+        lines += [
+            f"ax {number} 2 4",
+            f"astep {number} {draw(st.integers(-1, 2))} {draw(st.integers(0, 2))}",
+        ]
+        lines += [
+            f"axstr {number} {draw(st.integers(0, 2))} 1",
+            f"apad {number} {draw(st.sampled_from([0.0, -1.5]))}",
+        ]
         if draw(st.booleans()):
             lines += [f"ay {number} 2 4", f"aystr {number} {draw(st.integers(0, 3))} 1"]
     return lines
@@ -35,7 +49,11 @@ def generator(draw, number: int) -> list[str]:
 @st.composite
 def instruction(draw) -> str:
     """One straight instruction; v0-v7, generators 0-4, predicates 0-1."""
-    kind = draw(st.sampled_from(["load", "load", "store", "binary", "unary", "reduce", "fma", "matrix", "other"]))
+    kind = draw(
+        st.sampled_from(
+            ["load", "load", "store", "binary", "unary", "reduce", "fma", "matrix", "other"]
+        )
+    )
     v = [draw(small) for _ in range(3)]
     p = draw(st.sampled_from([0, 0, 0, 1]))
     a = draw(st.integers(0, 4))
@@ -57,17 +75,31 @@ def instruction(draw) -> str:
         case "matrix":
             return draw(
                 st.sampled_from(
-                    [f"mmac {a % 2} {v[0]} {v[1]}", f"mmact {a % 2} {v[0]} {v[1]}", f"mzero {a % 2}"]
-                    + [f"mread {v[0]} {a % 2} {f}", f"ldg8 {v[0]} {a} {f}", f"ldgp16 {v[0]} {a} {f}"]
+                    [
+                        f"mmac {a % 2} {v[0]} {v[1]}",
+                        f"mmact {a % 2} {v[0]} {v[1]}",
+                        f"mzero {a % 2}",
+                    ]
+                    + [
+                        f"mread {v[0]} {a % 2} {f}",
+                        f"ldg8 {v[0]} {a} {f}",
+                        f"ldgp16 {v[0]} {a} {f}",
+                    ]
                 )
             )
         case _:
-            return draw(st.sampled_from([f"pinb 1 {a} {f}", f"vli {v[0]} 1.5 {p}", f"vcmplt 1 {v[0]} {v[1]} 0"]))
+            return draw(
+                st.sampled_from(
+                    [f"pinb 1 {a} {f}", f"vli {v[0]} 1.5 {p}", f"vcmplt 1 {v[0]} {v[1]} 0"]
+                )
+            )
 
 
 @st.composite
 def nest(draw, level: int = 0) -> list[str]:
-    """A loop at `level` with instructions and inner loops; counts are constants or differ by node (x5, x6)."""
+    """A loop at `level` with instructions and inner loops; counts are constants or differ by
+    node (x5, x6).
+    """
     if draw(st.integers(0, 3)) == 0:
         lines = [f"loopx {level} {draw(st.sampled_from([5, 6]))}"]
     else:
@@ -90,12 +122,20 @@ def reducing_nest(draw) -> list[str]:
     for level in range(2, 2 + inner):
         lines.append(f"loop {level} {draw(st.integers(1, 3))}")
     if product.startswith("mmac"):
-        lines += [draw(st.sampled_from(["ldg8 0 0 0", "ldgp8 0 0 0"])), "ldg16 1 1 0", f"{product} 0 0 1"]
+        lines += [
+            draw(st.sampled_from(["ldg8 0 0 0", "ldgp8 0 0 0"])),
+            "ldg16 1 1 0",
+            f"{product} 0 0 1",
+        ]
     else:
         fmt = draw(st.sampled_from([0, 1]))
         first = draw(st.sampled_from(["vldb", "vld", "vldbp", "vldp"]))
         lines += [f"{first} 0 0 {fmt} 0 0", f"vld 1 1 {fmt} 0 0"]
-        lines.append(f"vfma 4 0 1 {draw(st.sampled_from([0, 0, 1]))}" if product == "vfma" else f"{product} 4 1 0")
+        lines.append(
+            f"vfma 4 0 1 {draw(st.sampled_from([0, 0, 1]))}"
+            if product == "vfma"
+            else f"{product} 4 1 0"
+        )
     lines += ["end"] * inner
     if product.startswith("mmac"):
         lines += ["mread 4 0 1"]
@@ -105,11 +145,23 @@ def reducing_nest(draw) -> list[str]:
 @st.composite
 def stream(draw) -> list[str]:
     """A whole thread: generators, node-dependent counts, straight code and nests."""
-    lines = ["rdid 5 5", "rdid 6 4", "addi 6 6 1", "aclr 14", "abasei 14 512", "vld 1 14 0 0 0", "vld 3 14 0 1 0"]
+    lines = [
+        "rdid 5 5",
+        "rdid 6 4",
+        "addi 6 6 1",
+        "aclr 14",
+        "abasei 14 512",
+        "vld 1 14 0 0 0",
+        "vld 3 14 0 1 0",
+    ]
     for number in range(5):
         lines += draw(generator(number))
     for _ in range(draw(st.integers(1, 3))):
-        lines += draw(st.one_of(nest(), nest(), reducing_nest(), st.lists(instruction(), min_size=1, max_size=2)))
+        lines += draw(
+            st.one_of(
+                nest(), nest(), reducing_nest(), st.lists(instruction(), min_size=1, max_size=2)
+            )
+        )
     for v in range(8):
         lines += ["aclr 15", f"abasei 15 {3584 + 64 * v}", f"vst {v} 15 0 0 0"]
     return lines

@@ -1,4 +1,6 @@
-"""Random programs: the vector engine in exact mode leaves memory bit for bit as the reference does."""
+"""Random programs: the vector engine in exact mode leaves memory bit for bit as the reference
+does.
+"""
 
 from __future__ import annotations
 

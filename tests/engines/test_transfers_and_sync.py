@@ -47,7 +47,9 @@ def test_strided_push(engine: str, mode: str) -> None:
 
 @pytest.mark.parametrize(("engine", "mode"), ENGINES)
 def test_chain_through_nodes_splits_the_group(engine: str, mode: str) -> None:
-    """Node i + 1 waits for node i, which all stand at the same wait: they must run one after another."""
+    """Node i + 1 waits for node i, which all stand at the same wait: they must run one after
+    another.
+    """
     lists = [entry for entry in ring(src=256) if entry["node"] < NODES - 1]
     stream = ["rdid 1 5", "rdid 2 4", "li 3 3", "mul 2 2 3", "add 1 1 2", "li 4 0", "sne 5 1 4"]
     stream += ["aclr 0", "waitx 3 5", "li 6 1", "sub 6 6 5", "loopx 0 6", "vld 0 0 0 0 0"]
@@ -59,10 +61,20 @@ def test_chain_through_nodes_splits_the_group(engine: str, mode: str) -> None:
 
 @pytest.mark.parametrize(("engine", "mode"), ENGINES)
 def test_threads_hand_over_and_meet_at_barriers(engine: str, mode: str) -> None:
-    first = ["post 1 1", "nbar 3", "aclr 0", "abasei 0 256", "vld 0 0 0 0 0", "vadd 0 0 0 0", "vst 0 0 0 0 0"]
+    first = [
+        "post 1 1",
+        "nbar 3",
+        "aclr 0",
+        "abasei 0 256",
+        "vld 0 0 0 0 0",
+        "vadd 0 0 0 0",
+        "vst 0 0 0 0 0",
+    ]
     second = ["wait 1 1", "rbar 0", "push 1", "wait 3 1", "nbar 3"]
     built = program([first, second], lists=ring(), **PORTS)
-    np.testing.assert_array_equal(run(built, {"x": X}, engine, mode).outputs["y"], 2 * np.roll(X, 1, axis=0))
+    np.testing.assert_array_equal(
+        run(built, {"x": X}, engine, mode).outputs["y"], 2 * np.roll(X, 1, axis=0)
+    )
     timed = time_program(built)
     assert timed.cycles > built.target.sync.region_barrier_cycles
     assert timed.cycles >= timed.lower_bound_cycles
