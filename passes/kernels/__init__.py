@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dojocc.dialects.nn.fused import FusedOp
+from dojocc.dialects.op import NNOp
 from dojocc.passes.kernels.builder import KernelCall
 from dojocc.passes.kernels.contraction import contraction
 from dojocc.passes.kernels.elementwise import elementwise
@@ -31,3 +33,9 @@ def kernel_calls(request: Request) -> list[KernelCall]:
         if region.root is None:
             return elementwise(request, region)
         return FAMILIES[region.root.FUSIBLE](request, region)
+
+
+def kernel_label(op: NNOp) -> str:
+    """What a kernel is called: its root's name."""
+    root = op.root() if isinstance(op, FusedOp) else op
+    return "elementwise" if root is None else root.short_name
