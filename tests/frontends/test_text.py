@@ -52,9 +52,9 @@ def body(statements: str, result: str, x: str = "f32[2, 3]") -> str:
 
 
 def test_the_example_computes_what_it_says(folder) -> None:
-    (folder / "tiny.graph").write_text(TINY)
+    (folder / "tiny.dojotext").write_text(TINY)
     context = DojoContext()
-    module = import_text(folder / "tiny.graph", context)
+    module = import_text(folder / "tiny.dojotext", context)
     module.verify()
     x = random(1, 16, seed=3)
     found = run_nn(context, module, {"x": x})["y"]
@@ -62,7 +62,7 @@ def test_the_example_computes_what_it_says(folder) -> None:
     powers = np.exp(hidden @ MORE["fc2.w"])
     np.testing.assert_allclose(found, powers / powers.sum(), rtol=1e-5)
     assert without_location(module) == []
-    assert "tiny.graph:8" in str(module)
+    assert "tiny.dojotext:8" in str(module)
 
 
 X = random(2, 3)
@@ -149,9 +149,9 @@ def test_mistakes_are_shown_where_they_stand(folder, old, new, place, words) -> 
     assert old in TINY
     text = TINY.replace(old, new, 1) if old != "}\n" else TINY.replace(old, new)
     with pytest.raises(InputError) as caught:
-        parse_text(text, DojoContext(), "tiny.graph", folder)
+        parse_text(text, DojoContext(), "tiny.dojotext", folder)
     message = str(caught.value)
-    assert f"where: tiny.graph:{place}\n" in message
+    assert f"where: tiny.dojotext:{place}\n" in message
     assert all(word in message for word in words), message
     line, column = map(int, place.split(":"))
     _, shown, caret = str(caught.value.where).split("\n")
@@ -162,13 +162,13 @@ def test_weights_must_be_numbers(folder) -> None:
     bad = {**WEIGHTS, "fc1.b": np.where(np.arange(32) < 2, np.nan, 0).astype(np.float32)}
     save_file(bad, folder / "weights.safetensors")
     with pytest.raises(InputError, match="'fc1.b' has 2 NaN or infinite numbers of 32"):
-        parse_text(TINY, DojoContext(), "tiny.graph", folder)
+        parse_text(TINY, DojoContext(), "tiny.dojotext", folder)
 
 
 def test_a_damaged_weight_file(folder) -> None:
     (folder / "weights.safetensors").write_bytes(b"\xff" * 40)
     with pytest.raises(InputError, match="cannot be read"):
-        parse_text(TINY, DojoContext(), "tiny.graph", folder)
+        parse_text(TINY, DojoContext(), "tiny.dojotext", folder)
 
 
 def test_a_missing_model() -> None:
