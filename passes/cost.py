@@ -17,7 +17,6 @@ from dojocc.runtime.target import Target
 KERNEL_START = 60  # call, address set-up, pipeline fill
 BLOCK_END = 12  # reading an 8x8 accumulator, epilogue and store
 VECTOR_START = 6  # loop set-up and fill of one innermost loop
-COPY_START = 4  # an entry of a transfer list beside its bytes
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Rates:
     lanes: int
     link_bytes: int
     hop_cycles: int
+    entry_cycles: int
     exchange_cycles: int  # barrier, list start and semaphores of one exchange
 
     @staticmethod
@@ -42,6 +42,7 @@ class Rates:
             node.vector_lanes,
             mesh.link_bytes,
             mesh.hop_cycles,
+            mesh.entry_cycles,
             sync.region_barrier_cycles + mesh.message_cycles + 2 * sync.semaphore_cycles,
         )
 
@@ -109,5 +110,17 @@ def exchange_cost(src: Layout | None, dst: Layout, rates: Rates, in_place: bool 
     hops = 1.0 if near else max((rows + columns) / 3, 1.0)
     links = max(2 * (rows * (columns - 1) + columns * (rows - 1)), 1)
     busiest = max(float(held.max(initial=0)) * dst.item, total / givers, total * hops / links)
-    cycles = rates.exchange_cycles + busiest / rates.link_bytes + hops * rates.hop_cycles
-    return Moved(total, ceil(cycles))
+    entries = int((held > 0).sum()) * (pieces(src, dst) if src is not None else 1) / givers
+    moving = max(busiest / rates.link_bytes, entries * rates.entry_cycles)
+    return Moved(total, ceil(rates.exchange_cycles + moving + hops * rates.hop_cycles))
+
+
+def pieces(src: Layout, dst: Layout) -> float:
+    """About how many nodes a node of `dst` takes from: shards of `src` under its box."""
+    count = 1.0
+    same_rank = len(src.dims) == len(dst.dims)
+    for number, dim in enumerate(src.dims):
+        shards = -(-src.shape[number] // dim.step) if dim.axes and dim.step else 1
+        reach = dst.dims[number].extent / dim.step if same_rank and dim.step else shards
+        count *= max(1.0, min(reach, shards))
+    return count

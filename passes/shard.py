@@ -41,7 +41,10 @@ from dojocc.passes.solve.sharding import Weights
 from dojocc.runtime.errors import UsageError
 
 RESERVED = 64 << 10  # parameter tables, alignment and the packer's loss
-PRICES = tuple(4.0**step for step in range(8))  # how much dearer SRAM is made, try by try
+STEP = 3.0  # how much dearer constants are made, try by try
+STEPS = 6
+HALVINGS = 3
+ROOMS = (1.0, 0.3, 0.15)  # share of the budget that one kernel's activations may take
 
 
 @dataclass(frozen=True)
@@ -85,17 +88,56 @@ class Shard(Pass):
 
 
 def best_plan(planner: Planner, block: Block, budget: int) -> tuple[Plan, Memory]:
-    """The first plan that fits, trying ever dearer SRAM; the smallest one if none does."""
+    """The plan with the cheapest SRAM that fits; the smallest one if none does.
+
+    Constants are made dearer until a plan fits, and then cheaper again by halves of the last step.
+    """
     smallest: tuple[Plan, Memory] | None = None
-    for number, price in enumerate(PRICES):
-        resident = Weights().resident * price
-        weights = Weights(resident, resident / 4 if number else 0.0)
-        plan = replace(planner, weights=weights).plan(block)
+    low = 1.0
+    for step in range(STEPS):
+        found = _at_price(planner, block, budget, STEP**step)
+        if found[1].peak <= budget:
+            return _cheaper(planner, block, budget, (low, STEP**step), found)
+        if smallest is None or found[1].peak < smallest[1].peak:
+            smallest = found
+        low = STEP**step
+    assert smallest is not None
+    return smallest
+
+
+def _cheaper(
+    planner: Planner,
+    block: Block,
+    budget: int,
+    prices: tuple[float, float],
+    fitting: tuple[Plan, Memory],
+) -> tuple[Plan, Memory]:
+    """A plan that fits at a price between one that is too low and one that will do."""
+    low, high = prices
+    for _ in range(HALVINGS if high > low else 0):
+        price = (low * high) ** 0.5
+        found = _at_price(planner, block, budget, price)
+        if found[1].peak <= budget:
+            fitting, high = found, price
+        else:
+            low = price
+    return fitting
+
+
+def _at_price(planner: Planner, block: Block, budget: int, price: float) -> tuple[Plan, Memory]:
+    """The first plan that fits, or the smallest, giving ever less room to a kernel's activations.
+
+    What a choice saves on constants it may lose on operands that every node then holds whole.
+    """
+    weights = replace(planner.weights, resident=Weights().resident * price)
+    smallest: tuple[Plan, Memory] | None = None
+    for share in ROOMS:
+        plan = replace(planner, weights=weights, room=int(budget * share)).plan(block)
         found = memory(plan, block)
-        if found.peak <= budget:
-            return plan, found
         if smallest is None or found.peak < smallest[1].peak:
             smallest = plan, found
+        if found.peak <= budget:
+            break
     assert smallest is not None
     return smallest
 

@@ -85,7 +85,8 @@ def _buffers(plan: Plan, block: Block) -> list[Buffer]:
     for key, begin in first.items():
         value = key.value if isinstance(key, Copy) else key
         layout = key.layout if isinstance(key, Copy) else plan.homes[key]
-        buffers.append(Buffer(name_of(value), layout, begin, last[key], is_constant(value)))
+        resident = key.image if isinstance(key, Copy) else is_constant(value)
+        buffers.append(Buffer(name_of(value), layout, begin, last[key], resident))
     return buffers
 
 

@@ -7,28 +7,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from xdsl.dialects.builtin import f32
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
-from dojocc.dialects.location import describe, get_location
+from dojocc.dialects.location import describe
 from dojocc.dialects.mesh import STORAGE, is_zero
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.op import NNOp
 from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles
 from dojocc.passes.shard_work import Formats, is_constant, make_work
-from dojocc.passes.solve.sharding import Placed, Source, Weights, choose, fits, needs_zero_rows
-from dojocc.passes.solve.work import Access, Grid, access_layout, spread_access
+from dojocc.passes.solve.sharding import (
+    Placed,
+    Source,
+    Weights,
+    candidates,
+    choose,
+    fits,
+    is_brought,
+    needs_zero_rows,
+)
+from dojocc.passes.solve.work import Access, Grid, Work, spread_work
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import Layout
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A value in a layout other than its own: an exchange makes it, or an image for a constant."""
+    """A value in a layout other than its own: an exchange makes it, or an image (of a constant)."""
 
     value: SSAValue
     layout: Layout
     zero_dims: tuple[int, ...] = (-1,)
+    image: bool = False
 
 
 @dataclass
@@ -42,15 +53,25 @@ class Plan:
     copies: dict[Copy, None] = field(default_factory=dict)
 
 
+@dataclass
+class Known:
+    """What plans of one function share: an op's work, candidates of equal work, exchange costs."""
+
+    works: dict[tuple[Operation, str], Work] = field(default_factory=dict)
+    offered: dict[tuple[Work, Grid], tuple[Placed, ...]] = field(default_factory=dict)
+    moved: dict[tuple[Layout | None, Layout, bool], int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Planner:
     """What a plan is made for."""
 
     grid: Grid
     rates: Rates
-    room: int  # bytes that one kernel's buffers may take
+    room: int  # bytes that one kernel's activations may take
     weights: Weights = Weights()
     formats: Formats = field(default_factory=lambda: STORAGE)
+    known: Known = field(default_factory=Known, compare=False)
 
     def plan(self, block: Block) -> Plan:
         """Choose for each kernel in order; movement is left to the kernels that want its result."""
@@ -69,29 +90,44 @@ class Planner:
         return plan
 
     def _kernel(self, plan: Plan, op: NNOp) -> None:
-        work = make_work(op, get_location(op) or op.name, self.formats)
+        work = self._work(op)
         sources = tuple(self._source(plan, value) for value in op.operands)
-        placed = choose(
-            work,
-            sources,
-            self.grid,
-            lambda each, choice: kernel_cycles(each, choice, self.grid, self.rates),
-            lambda src, dst, same: exchange_cost(src, dst, self.rates, same).cycles,
-            self.weights,
-            self.room,
-        )
+        offered = self._offered(work)
+        placed = choose(work, offered, sources, self._exchange, self.weights, self.room)
         plan.kernels[op] = placed
         plan.reads[op] = [
-            self._read(plan, value, access, layout)
-            for value, access, layout in zip(
-                op.operands, work.operands, placed.operands, strict=True
+            self._read(plan, value, source, access, layout)
+            for value, source, access, layout in zip(
+                op.operands, sources, work.operands, placed.operands, strict=True
             )
         ]
         plan.homes.update(zip(op.results, placed.results, strict=True))
 
+    def _work(self, op: NNOp) -> Work:
+        key = op, self.formats[f32]
+        if key not in self.known.works:
+            self.known.works[key] = make_work(op, self.formats)
+        return self.known.works[key]
+
+    def _offered(self, work: Work) -> tuple[Placed, ...]:
+        key = work, self.grid
+        if key not in self.known.offered:
+            self.known.offered[key] = candidates(
+                work,
+                self.grid,
+                lambda each, choice: kernel_cycles(each, choice, self.grid, self.rates),
+            )
+        return self.known.offered[key]
+
+    def _exchange(self, src: Layout | None, dst: Layout, in_place: bool) -> float:
+        key = src, dst, in_place
+        if key not in self.known.moved:
+            self.known.moved[key] = exchange_cost(src, dst, self.rates, in_place).cycles
+        return self.known.moved[key]
+
     def _source(self, plan: Plan, value: SSAValue) -> Source:
         if is_constant(value):
-            return Source("constant")
+            return Source("constant", self._spread(value))
         if value in plan.homes:
             return Source("held", plan.homes[value])
         if is_movement(value.owner):
@@ -100,13 +136,16 @@ class Planner:
             return Source("moved", largest)
         return Source("free")
 
-    def _read(self, plan: Plan, value: SSAValue, access: Access, wanted: Layout) -> Copy | None:
+    def _read(
+        self, plan: Plan, value: SSAValue, source: Source, access: Access, wanted: Layout
+    ) -> Copy | None:
         """How a kernel reads an operand; an input without a layout takes the one wanted here."""
         zero_dims = (-1,)
         if access.depth_dim is not None and access.depth_dim != len(access.shape) - 1:
             zero_dims = (access.depth_dim, -1)
         if is_constant(value):
-            return self._copy(plan, Copy(value, wanted, zero_dims))
+            brought = is_brought(source, wanted, self._exchange, self.weights)
+            return self._copy(plan, Copy(value, wanted, zero_dims, image=not brought))
         free = value not in plan.homes and not is_movement(value.owner)
         if free:
             plan.homes[value] = wanted
@@ -120,8 +159,12 @@ class Planner:
     def _copy(self, plan: Plan, copy: Copy) -> Copy:
         """Reuse a copy that is good enough; make sure that the sources of a new one have homes."""
         for known in plan.copies:
-            same = known.value is copy.value and set(copy.zero_dims) <= set(known.zero_dims)
-            if same and fits(known.layout, copy.layout):
+            same = known.value is copy.value and known.image == copy.image
+            if (
+                same
+                and set(copy.zero_dims) <= set(known.zero_dims)
+                and fits(known.layout, copy.layout)
+            ):
                 return known
         plan.copies[copy] = None
         for base in copy_sources(copy):
@@ -134,7 +177,7 @@ class Planner:
         if value in plan.homes:
             return None
         if is_constant(value) or is_movement(value.owner):
-            return self._copy(plan, Copy(value, self._spread(value)))
+            return self._copy(plan, Copy(value, self._spread(value), image=is_constant(value)))
         plan.homes[value] = self._spread(value)
         return None
 
@@ -143,17 +186,9 @@ class Planner:
         kind = value.type
         shape = tuple(kind.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
         fmt = self.formats[kind.element_type]  # pyright: ignore[reportAttributeAccessIssue]
-        work, access = spread_access("spread", shape, fmt)
-        placed = choose(
-            work,
-            (),
-            self.grid,
-            lambda each, choice: kernel_cycles(each, choice, self.grid, self.rates),
-            lambda src, dst, same: 0.0,
-            Weights(),
-            self.room,
-        )
-        return access_layout(access, work, placed.choice, self.grid)
+        work = spread_work(shape, fmt)
+        offered = self._offered(work)
+        return choose(work, offered, (), self._exchange, Weights(), self.room).results[0]
 
 
 def is_movement(op: object) -> bool:
@@ -192,6 +227,6 @@ def movement_sources(value: SSAValue) -> list[SSAValue]:
 
 def copy_sources(copy: Copy) -> list[SSAValue]:
     """What an exchange for this copy reads; nothing for a constant's image."""
-    if is_constant(copy.value):
+    if copy.image:
         return []
     return movement_sources(copy.value) if is_movement(copy.value.owner) else [copy.value]

@@ -59,7 +59,7 @@ class Realiser:
 
     def _value(self, copy: Copy, value: SSAValue, reader: Operation) -> SSAValue:
         if copy not in self.made:
-            if is_constant(value):
+            if copy.image:
                 self.made[copy] = self._image(value, copy.layout, reader)
             else:
                 self.made[copy] = self._exchange(copy, reader)

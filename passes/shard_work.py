@@ -71,7 +71,7 @@ def uses_matrix_unit(op: NNOp) -> bool:
     return all(number is not None and op.types[number].element_type == bf16 for number in numbers)
 
 
-def make_work(op: NNOp, name: str, formats: Formats = STORAGE) -> Work:
+def make_work(op: NNOp, formats: Formats = STORAGE) -> Work:
     """The op as loops with accesses; `formats` gives the storage format by element type."""
     found = uses(op)
     matrix = uses_matrix_unit(op)
@@ -89,7 +89,7 @@ def make_work(op: NNOp, name: str, formats: Formats = STORAGE) -> Work:
     if matrix:
         outputs = [replace(each, matrix_result=True) for each in outputs]
         _mark_right_operand(op, operands, kernel)
-    return Work(name, tuple(loops), tuple(operands), tuple(outputs), kernel)
+    return Work(tuple(loops), tuple(operands), tuple(outputs), kernel)
 
 
 def _significant(affine: Affine, dims: Sequence[Dim]) -> tuple[tuple[int, int], ...]:

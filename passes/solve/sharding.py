@@ -20,8 +20,9 @@ ExchangeCost = Callable[[Layout | None, Layout, bool], float]
 class Source:
     """Where an operand comes from.
 
-    "constant": laid out as wanted, stays in SRAM; "free": an input without a layout yet; "held": in
-    `layout`; "moved": made by data movement from elsewhere (`layout` is its largest source's).
+    "constant": stays in SRAM, as wanted or spread evenly in `layout` and brought for each use;
+    "free": an input without a layout yet; "held": in `layout`; "moved": made by data movement from
+    elsewhere (`layout` is its largest source's).
     """
 
     kind: str
@@ -30,21 +31,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Weights:
-    """Cycles that a byte of SRAM is taken to be worth."""
+    """Cycles that a byte of SRAM is taken to be worth: held by constants, or only for a while."""
 
     resident: float = 1 / 32
-    activation: float = 0.0
+    activation: float = 1 / 512
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A choice with the layouts it means and what it costs."""
+    """A choice, the layouts it means, and the cycles of the busiest node's kernel."""
 
     choice: Choice
     operands: tuple[Layout, ...]
     results: tuple[Layout, ...]
-    cost: float
-    bytes: int  # SRAM bytes a node of operands and results
+    cycles: float
 
 
 def choices(work: Work, grid: Grid) -> Iterator[Choice]:
@@ -89,7 +89,8 @@ def operand_cost(
 ) -> float:
     """What bringing one operand costs."""
     if source.kind == "constant":
-        return wanted.bytes * weights.resident
+        kept = wanted.bytes * weights.resident
+        return min(kept, _bring_cost(source, wanted, exchange, weights))
     if source.kind == "free":
         return wanted.bytes * weights.activation
     if source.kind == "held":
@@ -100,40 +101,79 @@ def operand_cost(
     return exchange(source.layout, wanted, False) + wanted.bytes * weights.activation
 
 
+def _bring_cost(source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights) -> float:
+    """What it costs to keep a constant spread over the nodes and to bring it for each use."""
+    assert source.layout is not None
+    brought = exchange(source.layout, wanted, True) + wanted.bytes * weights.activation
+    return source.layout.bytes * weights.resident + brought
+
+
+def is_brought(source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights) -> bool:
+    """A constant that is better kept spread over the nodes than laid out as its reader wants."""
+    if source.kind != "constant":
+        return False
+    return _bring_cost(source, wanted, exchange, weights) < wanted.bytes * weights.resident
+
+
 def needs_zero_rows(access: Access) -> bool:
     """The operand's contraction rows end inside a group of four: the pad must be zero."""
     dim = access.depth_dim
     return dim is not None and dim != len(access.shape) - 1 and access.shape[dim] % 4 != 0
 
 
+def candidates(work: Work, grid: Grid, kernel: KernelCost) -> tuple[Placed, ...]:
+    """Every choice with what it means; the same for all kernels of equal work."""
+    return tuple(
+        Placed(
+            choice,
+            tuple(access_layout(each, work, choice, grid) for each in work.operands),
+            tuple(access_layout(each, work, choice, grid) for each in work.results),
+            kernel(work, choice),
+        )
+        for choice in choices(work, grid)
+    )
+
+
+def cost(
+    work: Work,
+    placed: Placed,
+    sources: tuple[Source, ...],
+    exchange: ExchangeCost,
+    weights: Weights,
+) -> float:
+    """Cycles, with SRAM at its price."""
+    operands = zip(work.operands, sources, placed.operands, strict=True)
+    brought = sum(operand_cost(*each, exchange, weights) for each in operands)
+    return placed.cycles + brought + sum(r.bytes for r in placed.results) * weights.activation
+
+
+def activation_bytes(
+    placed: Placed, sources: tuple[Source, ...], exchange: ExchangeCost, weights: Weights
+) -> int:
+    """SRAM bytes a node of the results, and of the operands that do not stay there."""
+    read = zip(placed.operands, sources, strict=True)
+    size = sum(
+        layout.bytes
+        for layout, source in read
+        if source.kind != "constant" or is_brought(source, layout, exchange, weights)
+    )
+    return size + sum(layout.bytes for layout in placed.results)
+
+
 def choose(
     work: Work,
+    offered: tuple[Placed, ...],
     sources: tuple[Source, ...],
-    grid: Grid,
-    kernel: KernelCost,
     exchange: ExchangeCost,
     weights: Weights,
     room: int,
 ) -> Placed:
-    """The cheapest choice whose buffers fit `room` bytes a node; the smallest one if none fits."""
-    best: Placed | None = None
-    smallest: Placed | None = None
-    for choice in choices(work, grid):
-        operands = tuple(access_layout(each, work, choice, grid) for each in work.operands)
-        results = tuple(access_layout(each, work, choice, grid) for each in work.results)
-        size = sum(layout.bytes for layout in (*operands, *results))
-        if smallest is not None and size > room and size >= smallest.bytes:
-            continue
-        cost = kernel(work, choice) + sum(
-            operand_cost(access, source, wanted, exchange, weights)
-            for access, source, wanted in zip(work.operands, sources, operands, strict=True)
-        )
-        cost += sum(layout.bytes for layout in results) * weights.activation
-        placed = Placed(choice, operands, results, cost, size)
-        if smallest is None or size < smallest.bytes:
-            smallest = placed
-        if size <= room and (best is None or cost < best.cost):
-            best = placed
-    found = best or smallest
-    assert found is not None
-    return found
+    """The cheapest candidate whose activations fit `room` bytes; the smallest if none does."""
+    fitting = [
+        each for each in offered if activation_bytes(each, sources, exchange, weights) <= room
+    ]
+    if fitting:
+        return min(fitting, key=lambda each: cost(work, each, sources, exchange, weights))
+    return min(
+        offered, key=lambda each: sum(part.bytes for part in (*each.operands, *each.results))
+    )

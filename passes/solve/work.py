@@ -71,7 +71,6 @@ class Kernel:
 class Work:
     """One kernel to be shared out over the grid."""
 
-    name: str
     loops: tuple[Loop, ...]
     operands: tuple[Access, ...]
     results: tuple[Access, ...]
@@ -162,13 +161,13 @@ def with_physical(access: Access, layout: Layout) -> Layout:
     return Layout(layout.shape, dims, layout.fmt, layout.grid)
 
 
-def spread_access(name: str, shape: tuple[int, ...], fmt: str) -> tuple[Work, Access]:
-    """A tensor that no kernel makes, as work that copies it: to choose a layout that spreads it."""
+def spread_work(shape: tuple[int, ...], fmt: str) -> Work:
+    """Work that writes a tensor once: its candidates are layouts that share the tensor out."""
+    last = len(shape) - 1
     loops = tuple(
-        Loop(f"d{number}", size, True, 16 if number == len(shape) - 1 else 1)
+        Loop(f"d{number}", size, True, 16 if number == last else 1)
         for number, size in enumerate(shape)
     )
     maps = (tuple(Index(((number, 1),)) for number in range(len(shape))),)
-    access = Access(name, shape, fmt, maps)
-    kernel = Kernel("vector", lanes=len(shape) - 1 if shape else None)
-    return Work(name, loops, (), (access,), kernel), access
+    kernel = Kernel("vector", lanes=last if shape else None)
+    return Work(loops, (), (Access("result 0", shape, fmt, maps),), kernel)
