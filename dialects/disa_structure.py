@@ -233,7 +233,7 @@ def verify_loops(ops: Iterable[Operation]) -> None:
     open_levels: list[int] = []
     for position, op in enumerate(ops):
         if op.name in LOOPS:
-            level = op.values()[0]
+            level = op.values()[0]  # pyright: ignore[reportAttributeAccessIssue]
             if open_levels and level <= open_levels[-1]:
                 raise VerifyException(
                     f"instruction {position}: loop level {level} stands inside level"

@@ -45,11 +45,21 @@ class Streams:
     communicate: list[InstructionOp] = field(default_factory=list)
     marks: list[tuple[str, str]] = field(default_factory=list)
     held: dict[int, object] = field(default_factory=dict)
+    number: dict[Operation, int] = field(default_factory=dict)
+    current: int = -1
     base: int = -1
     clears: bool = False
 
     def mark(self, op: CallOp | ExchangeOp) -> int:
-        """The number of the op's mark."""
+        """What follows on thread 0 belongs to `op`; the number of its mark."""
+        if op not in self.number:
+            self.number[op] = self.new_mark(op)
+        if self.current != self.number[op]:
+            self.current = self.number[op]
+            self.compute.append(instruction("mark", self.current))
+        return self.current
+
+    def new_mark(self, op: CallOp | ExchangeOp) -> int:
         if len(self.marks) > MARKS:
             raise DoesNotFit(
                 "the program has more ops than trace markers have numbers",
@@ -129,7 +139,7 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
 
 def call_kernel(streams: Streams, op: CallOp) -> None:
     """Parameters, then the call."""
-    streams.compute.append(instruction("mark", streams.mark(op)))
+    streams.mark(op)
     register = FIRST_PARAMETER
     for value, offset in zip(op.buffers, op.offset_values, strict=True):
         streams.set_value(register, offset, buffer_address(value), op)
@@ -144,7 +154,6 @@ def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     """Clear the destination if asked, tell thread 1, and let that start the list behind the
     barrier."""
     number = streams.mark(op)
-    streams.compute.append(instruction("mark", number))
     if op.zero_fill is not None:
         clear(streams, op)
     if not len(segments_of(streams.resources, op)):
@@ -174,6 +183,7 @@ def await_exchange(streams: Streams, op: ExchangeOp) -> None:
     if not len(segments):
         return
     assert op.semaphore is not None
+    streams.mark(op)
     semaphore = op.semaphore.value.data
     what, value = streams.parameters.find(arrivals(segments, streams.nodes))
     if what == "number" and value <= KINDS["imm16"].high:

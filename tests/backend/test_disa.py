@@ -1,4 +1,4 @@
-"""The disa dialect: every row as an op, text and words there and back, what the verifier refuses."""
+"""The disa dialect: every row as an op, text and words there and back, what is refused."""
 
 from __future__ import annotations
 

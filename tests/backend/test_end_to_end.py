@@ -1,4 +1,4 @@
-"""Tile programs through allocate, route, select and emit, run on both engines of the 2 x 3 machine."""
+"""Tile programs through allocate, route, select and emit, run on both engines of 2 x 3 nodes."""
 
 from __future__ import annotations
 
