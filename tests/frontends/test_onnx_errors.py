@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import helper
 from onnx_cases import model_of, node_model, random
+from zoo_models import zoo
 
 from dojocc.dialects.context import DojoContext
 from dojocc.frontends.onnx import check_support, import_onnx
@@ -165,3 +166,18 @@ def test_the_manual_names_every_supported_op() -> None:
     words = set(re.findall(r"\w+", manual))
     assert [name for name in HANDLERS if name not in words] == []
     assert f"({len(HANDLERS)})" in manual
+
+
+def test_damaged_models_are_refused_or_imported_but_never_crash() -> None:
+    random_bytes = np.random.default_rng(0)
+    content = zoo.build("transformer_decomposed", "tiny").SerializeToString()
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(content)
+        for place in random_bytes.integers(0, 5000, random_bytes.integers(1, 5)):
+            damaged[place] = random_bytes.integers(0, 256)
+        try:
+            import_onnx(bytes(damaged), DojoContext())
+        except InputError:
+            refused += 1
+    assert 50 < refused < 200

@@ -13,7 +13,7 @@ from onnx.onnx_cpp2py_export.defs import SchemaError
 def schema_of(op: str, opset: int) -> Any:  # onnx has no type stubs for it
     try:
         return defs.get_schema(op, opset, "")
-    except SchemaError:
+    except (SchemaError, TypeError):  # TypeError: a damaged name or version
         return None
 
 

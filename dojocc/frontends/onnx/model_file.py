@@ -135,7 +135,7 @@ def check(source: Source) -> None:
     """ONNX's own checker, on the structure."""
     try:
         onnx.checker.check_model(skeleton(source.model))
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"ONNX's checker rejects the model: {text}", where=source.name) from error
 
@@ -146,7 +146,7 @@ def constant_array(tensor: TensorProto, source: Source) -> np.ndarray:
         if tensor.data_location == TensorProto.EXTERNAL:
             return external_array(tensor, source)
         array = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         what = f"initialiser {tensor.name!r} is damaged: {error}"
         raise InputError(what, where=source.name) from error
     return array
