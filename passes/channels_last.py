@@ -35,7 +35,8 @@ class ChannelsLast(Pass):
          right operand that is not constant may stay [batch, n, k] (dot_order.py).
       3. Transposes, and reshapes that only place dims of size 1, move towards the results through
          element-wise ops, concatenate, pad, slice, reductions and windows while that makes them no
-         more (sink.py); transposes that meet are composed and cancel. Each move is downwards, so it ends.
+         more (sink.py); transposes that meet are composed and cancel. Moves go downwards only,
+         so they end.
       Transposes of weights are left for fold to compute.
     Fails: PassBroken if the moves do not end; no input is refused.
     """

@@ -1,4 +1,4 @@
-"""Constants as the nn passes see them: what a value is known to hold, and new constants from arrays.
+"""Constants as the nn passes see them: what a value is known to hold, and new ones from arrays.
 
 A value is known when everything it comes from is a constant; it is worked out when asked for.
 """
@@ -132,7 +132,7 @@ def make_constant(
 
 
 def grows(value: SSAValue, limit: int) -> bool:
-    """True where working a value out takes more room than the constants it comes from, and than `limit`.
+    """True where a value takes more room than the constants it comes from, and than `limit`.
 
     Spreading ops on the way are views and do not count; the value itself does.
     """

@@ -1,4 +1,4 @@
-"""Rules that bring dot_general operands into the matrix unit's order: [batch, m, k] and [batch, k, n]."""
+"""Rules that bring dot_general operands into the order [batch, m, k] and [batch, k, n]."""
 
 from __future__ import annotations
 

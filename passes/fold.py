@@ -66,7 +66,7 @@ def fold_block(ctx: DojoContext, block: Block, limit: int) -> None:
 
 
 def worth_folding(op: NNOp, limit: int) -> bool:
-    """Known, not a constant or broadcast itself, not too large, and not only a step of a larger fold."""
+    """Known, no constant or broadcast itself, not too large, not only a step of a larger fold."""
     if len(op.results) != 1 or isinstance(op, ConstantOp) or op.short_name == "broadcast_in_dim":
         return False
     value = op.results[0]

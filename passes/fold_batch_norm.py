@@ -1,4 +1,4 @@
-"""fold-batch-norm: a constant scale and offset after a convolution or product go into its weights."""
+"""fold-batch-norm: constant scale and offset behind a contraction go into its weights."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def both_ways(op: NNOp) -> tuple[tuple[SSAValue, SSAValue], tuple[SSAValue, SSAV
 
 
 def contraction(value: SSAValue) -> NNOp | None:
-    """The convolution or product that makes a value, if its output feature is one dim of its weights."""
+    """The contraction that makes a value, if its output feature is one dim of its weights."""
     op = made_by(value, "convolution", "dot_general")
     return op if op is not None and feature_axis(op) is not None else None
 

@@ -32,9 +32,9 @@ class Fuse(Pass):
     Takes: nn-core.
     Leaves: nn-fused.
     How: each op joins one group, so nothing but broadcasts and small constants is computed twice.
-      1. Contractions, windows and takes, in order, take the element-wise ops behind them: a residual
-         sum joins the later of its operands. A group grows only to where it again has a single
-         result, so its ops can stand together at its last one: all operands are made before it.
+      1. Contractions, windows and takes, in order, take the element-wise ops behind them:
+         a residual sum joins the later of its operands. A group grows only to where it again has
+         a single result, so its ops can stand at its last one: all operands are made before it.
       2. Reductions, softmax and layer_norm take what is left behind them, then before them.
       3. What is left of the element-wise ops forms groups of its own.
       4. Broadcasts and small constants are copied inside, where they cost an address; what has no

@@ -1,4 +1,4 @@
-"""Which ops make one kernel: groups with a single result, grown from a root over element-wise ops."""
+"""Which ops make one kernel: groups with a single result, grown over element-wise ops."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def has_rows(op: NNOp) -> bool:
 
 
 def inlined(value: SSAValue, resources: Resources) -> list[NNOp]:
-    """Broadcasts and small constants that make a value and are copied into a region, outermost last.
+    """Broadcasts and small constants that make a value and are copied inside, outermost last.
 
     A broadcast repeats elements for nothing there; its operand becomes the region's. A constant of
     one value is cheaper inside than as an operand; a vector is not, it would need a register each.
@@ -144,7 +144,7 @@ def grown_back(
     limits: Limits,
     resources: Resources,
 ) -> Group:
-    """Add element-wise makers of what the group's first root reads, if only the group reads them."""
+    """Add element-wise makers of what the group's first op reads, if only the group reads them."""
     ops = list(group.ops)
     size = shape(ops[0].operands[0]) if ops[0].operands else shape(ops[0].results[0])
     refused: set[NNOp] = set()

@@ -44,7 +44,8 @@ class Recognise(Pass):
          layer norm with scale 1 and bias 0; a product or sum after it with what lies along the
          normalised dims becomes its scale or bias.
       3. exp(x) / sum(exp(x)) is a softmax, and so is exp(x - max(x)) over its sum.
-    Fails: PassBroken if the rules do not end; no input is refused, chains that differ stay as they are.
+    Fails: PassBroken if the rules do not end; no input is refused: chains that
+      differ stay as they are.
     """
 
     name: ClassVar[str] = "recognise"

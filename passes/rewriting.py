@@ -1,8 +1,8 @@
-"""What the nn passes share: walking function bodies, asking about values, replacing and removing ops."""
+"""What the nn passes share: walking function bodies, asking about values, replacing ops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -51,7 +51,7 @@ def element(value: SSAValue) -> Attribute:
 
 
 def made_by(value: SSAValue, *names: str) -> NNOp | None:
-    """The op that makes a value, if it is an nn op of one of these short names (any, if none given)."""
+    """The nn op that makes a value, if it has one of these short names (any, if none given)."""
     owner = value.owner
     if not isinstance(owner, NNOp) or (names and owner.short_name not in names):
         return None
@@ -109,7 +109,7 @@ def joined_location(ops: Iterable[Operation], limit: int = 3) -> str | None:
     return JOIN.join(parts[:limit]) + more
 
 
-def apply_rules(block: Block, rules: dict[str, Sequence[Rule]]) -> bool:
+def apply_rules(block: Block, rules: Mapping[str, Sequence[Rule]]) -> bool:
     """One sweep: each op is offered to the rules of its short name and of its FUSIBLE class."""
     changed = False
     for op in nn_ops(block):

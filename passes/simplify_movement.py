@@ -102,7 +102,7 @@ def broadcast_of_broadcast(op: NNOp, b: OpList) -> SSAValue | None:
 
 
 def broadcast_of_ones(op: NNOp, b: OpList) -> SSAValue | None:
-    """Dims of size 1 say nothing: they are dropped from the operand (a reshape that copies nothing)."""
+    """Dims of size 1 say nothing: they are dropped from the operand by a reshape."""
     source, size = op.operands[0], shape(op.operands[0])
     kept = [axis for axis, length in enumerate(size) if length != 1]
     if len(kept) == len(size):

@@ -1,4 +1,4 @@
-"""Rules that move a transpose (or a reshape that places dims of size 1) from operands to the result."""
+"""Rules that move a transpose (or a reshape that places dims of size 1) towards the results."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def through_concatenate(op: NNOp, b: OpList) -> SSAValue | None:
 
 
 def per_dim(*names: str) -> Rule:
-    """A rule for an op of one tensor operand whose properties are lists with an entry for each dim."""
+    """A rule for an op of one tensor operand whose named properties have an entry for each dim."""
 
     def rule(op: NNOp, b: OpList) -> SSAValue | None:
         transpose = carried(op)
@@ -152,12 +152,17 @@ def through_reverse(op: NNOp, b: OpList) -> SSAValue | None:
 
 
 def through_window(op: NNOp, b: OpList) -> SSAValue | None:
-    """Window, strides, dilation and edges under their dims' numbers before the transpose."""
+    """Window, strides, dilation and edges under their dims' numbers before the transpose.
+
+    Not where the window would then lie along the last dim: kernels read that one whole.
+    """
     transpose = carried(op)
     if transpose is None:
         return None
     permutation = tuple(transpose.p.permutation)
     back = inverse(permutation)
+    if permuted(op.p.window, back)[-1] > 1 and op.p.window[-1] == 1:
+        return None
     properties = properties_of(op)
     for name in ("window", "strides", "dilation"):
         properties[name] = permuted(getattr(op.p, name), back)

@@ -1,4 +1,4 @@
-"""Seeing through ops that only repeat a value or add dims of size 1: what a broadcast is a broadcast of."""
+"""Seeing through ops that only repeat a value or add dims of size 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dojocc.passes.rewriting import made_by, shape
 
 
 class Spread(NamedTuple):
-    """A value and, for each of its dims wider than 1, the dim of the spread-out value it lies along."""
+    """A value and, for each of its dims wider than 1, the dim it lies along when spread out."""
 
     source: SSAValue
     axes: tuple[int, ...]
