@@ -40,7 +40,7 @@ def contraction_of(request: Request, region: Region) -> Contraction:
     if space is None:
         raise request.refused("the shards of the result cut through the groups of a convolution")
     lane = lane_dim(domain.dims, result)
-    maps = simplified(domain.dims, domain.operands, lane)
+    maps = simplified(domain.dims, domain.operands, (lane, *domain.reduction))
     operands = tuple(number for number in numbers if number is not None)
     return Contraction(
         request,
@@ -49,7 +49,7 @@ def contraction_of(request: Request, region: Region) -> Contraction:
         space,
         (operands[0], operands[1]),
         (maps[0], maps[1]),
-        simplified(domain.dims, [result], lane)[0],
+        simplified(domain.dims, [result], (lane,))[0],
         result,
         lane,
     )

@@ -45,7 +45,7 @@ def matrix_plan(plan: Contraction) -> Matrix | None:
     left, right = views[rows], views[columns]
     if len(plan.result[-1].terms) > 1 and plan.dims[lane].size % EDGE:
         return None
-    deep = [d for d in plan.reduction if left.steps[d] == left.item]
+    deep = [d for d in plan.all_reduction if left.steps[d] == left.item]
     if not deep:
         return None
     depth = deep[-1]
@@ -123,7 +123,7 @@ def covered(plan: Contraction, column_blocks: int) -> int:
 
 def reduction_loops(plan: Contraction, matrix: Matrix) -> list[Loop]:
     """The reduction in the order of the domain, the depth dim in steps of 4."""
-    return [loop(plan.space, d, DEPTH if d == matrix.depth else 1) for d in plan.reduction]
+    return [loop(plan.space, d, DEPTH if d == matrix.depth else 1) for d in plan.all_reduction]
 
 
 def result_view(plan: Contraction, column_blocks: int) -> View:

@@ -32,6 +32,11 @@ class Contraction:
         return [d for d in order if self.dims[d].kind == "parallel"]
 
     @property
+    def all_reduction(self) -> list[int]:
+        """Reduction dims in order, those of size 1 too."""
+        return [d for d, row in enumerate(self.dims) if row.kind == "reduction"]
+
+    @property
     def reduction(self) -> list[int]:
         return [d for d, row in enumerate(self.dims) if row.kind == "reduction" and row.size > 1]
 

@@ -40,7 +40,7 @@ def _together(request: Request, region: Region, numbers: tuple[int, ...]) -> lis
     stores = {}
     for number in numbers:
         layout = request.results[number]
-        view = view_of(layout, simplified(dims, [amap], lane)[0], space)
+        view = view_of(layout, simplified(dims, [amap], (lane,))[0], space)
         tail = None if scalar else tail_bound(layout, amap[-1], space)
         view = view if tail is None else view.bounded(tail)
         stores[number] = frame.add(len(request.operands) + number, view)

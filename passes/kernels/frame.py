@@ -215,7 +215,7 @@ def clear_tail(request: Request, number: int, first: int = 0) -> list[KernelCall
     dims, amap, space = result_space(request, number)
     lane, start = len(dims) - 1, first // LANES
     frame = Frame(replace(request, label="clear"), dims, space)
-    (plain,) = simplified(dims, [amap], lane)
+    (plain,) = simplified(dims, [amap], (lane,))
     view = view_of(layout, plain, space).shifted({lane: start * LANES})
     frame.add(len(request.operands) + number, view)
     blocks = lane_blocks(request, layout) - start

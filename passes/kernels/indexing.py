@@ -75,7 +75,7 @@ class Place:
 def add_result(request: Request, frame: Frame, given: tuple[Affine, ...], lane: int | None) -> int:
     """The result's buffer, its tail bounded."""
     layout = request.results[0]
-    (plain,) = simplified(frame.dims, [given], lane)
+    (plain,) = simplified(frame.dims, [given], (lane,))
     view = view_of(layout, plain, frame.space)
     tail = None if lane is None else tail_bound(layout, plain[-1], frame.space)
     return frame.add(len(request.operands), view if tail is None else view.bounded(tail))
@@ -94,7 +94,7 @@ def add_data(
             "hold the axis whole on every node",
         )
     domain = root.iteration_domain()
-    (amap,) = simplified(frame.dims, [domain.operands[0]], lane)
+    (amap,) = simplified(frame.dims, [domain.operands[0]], (lane,))
     shift = np.array([each == axis for each in range(len(layout.shape))])
     fixed = tuple(Affine() if there else each for there, each in zip(shift, amap, strict=True))
     view = view_of(layout, fixed, frame.space)

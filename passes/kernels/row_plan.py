@@ -94,7 +94,7 @@ class RowPlan:
     def add_buffers(self) -> None:
         """The result's buffer, then those of every leaf."""
         layout = self.request.results[0]
-        (plain,) = simplified(self.dims, [self.result], None if self.scalar else self.lane)
+        (plain,) = simplified(self.dims, [self.result], () if self.scalar else (self.lane,))
         view = view_of(layout, plain, self.space)
         if not self.scalar:
             tail = tail_bound(layout, plain[-1], self.space)

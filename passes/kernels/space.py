@@ -6,7 +6,7 @@ of one buffer along them, a `Loop` one loop of a nest, `merge` folds loops that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -49,12 +49,14 @@ def uniform(table: np.ndarray, active: np.ndarray) -> int | np.ndarray:
     return np.where(active, table, 0).astype(np.int64)
 
 
-def simplified(dims: Sequence[Dim], maps: Sequence[Map], keep: int | None = None) -> list[Map]:
-    """The maps without the terms of dims of size 1, which are always at 0; but for `keep`'s."""
+def simplified(
+    dims: Sequence[Dim], maps: Sequence[Map], keep: Collection[int | None] = ()
+) -> list[Map]:
+    """The maps without the terms of dims of size 1, which are always at 0; but for those in `keep`."""
     return [
         tuple(
             Affine(
-                tuple((d, c) for d, c in each.terms if dims[d].size > 1 or d == keep), each.offset
+                tuple((d, c) for d, c in each.terms if dims[d].size > 1 or d in keep), each.offset
             )
             for each in one
         )

@@ -30,8 +30,8 @@ def window(request: Request, region: Region) -> list[KernelCall]:
     frame = Frame(request, domain.dims, space)
     lane = len(layout.shape) - 1
     blocks = lane_blocks(request, layout)
-    (plain,) = simplified(domain.dims, [given], lane)
-    (source,) = simplified(domain.dims, [domain.operands[0]], lane)
+    (plain,) = simplified(domain.dims, [given], (lane,))
+    (source,) = simplified(domain.dims, [domain.operands[0]], (lane,))
     tail = tail_bound(layout, plain[-1], space)
     view = view_of(layout, plain, space)
     store = frame.add(len(request.operands), view if tail is None else view.bounded(tail))

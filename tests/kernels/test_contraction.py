@@ -349,3 +349,10 @@ def test_the_matrix_unit_does_bfloat16() -> None:
     narrow = matmul(f32, (64, 64, 64), bias=False)
     assert wide.steps < narrow.steps / 3
     assert np.isfinite(wide.results[0]).all()
+
+
+def test_one_input_channel_still_goes_to_the_matrix_unit() -> None:
+    wide = convolve(bf16, (1, 12, 12, 1), (5, 0, 16), pad=2)
+    check(wide)
+    narrow = convolve(f32, (1, 12, 12, 1), (5, 0, 16), pad=2)
+    assert wide.steps < narrow.steps
