@@ -28,8 +28,8 @@ def compile(
 ) -> Program:
     """The program of a model.
 
-    `model`: path (.onnx, .dojotext, .mlir), bytes, onnx.ModelProto or xDSL ModuleOp. `target`: name,
-    path of a target file, or Target. `shapes`: input name -> sizes, for inputs whose sizes are open.
+    `model`: path (.onnx, .dojotext, .mlir), bytes, onnx.ModelProto or xDSL ModuleOp. `target`:
+    name, path of a target file, or Target. `shapes`: input name -> sizes, where sizes are open.
     `defects`: {"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}.
     `after(pass, module)` is called behind each pass, `progress(name, number, count)` before each.
     Raises DojoError (dojocc.runtime.errors) with what, where, numbers and help.

@@ -42,7 +42,8 @@ class Argument:
 class Session:
     """Runs one program; the machine's memory is kept between runs.
 
-    `engine` is "vector" or "reference"; `mode` is "fast" (the order of FP32 additions is free) or "exact".
+    `engine` is "vector" or "reference"; `mode` is "exact" (FP32 sums in the machine's order) or
+    "fast" (in any order).
     """
 
     def __init__(

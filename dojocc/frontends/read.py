@@ -1,4 +1,4 @@
-"""Any model this compiler can read -> a module of the nn dialect. The kind is told by type or suffix."""
+"""Any model this compiler can read -> a module of the nn dialect."""
 
 from __future__ import annotations
 

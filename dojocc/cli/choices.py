@@ -1,0 +1,121 @@
+"""The options of `compile` and `check` that say for which machine and how."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from dojocc.cli.shared import log, read_text
+from dojocc.compiler import OPTIMIZE_LEVELS, Options
+from dojocc.dialects.printing import print_module
+from dojocc.passes.base import Pass
+from dojocc.passes.precision import PRECISIONS
+from dojocc.runtime.errors import InputError, UsageError
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """--target, --precision, --shape, --defects, -O and --seed."""
+    parser.add_argument("--target", default="d1-die", help="a name or a .toml file (d1-die)")
+    parser.add_argument("--precision", default="bf16", choices=PRECISIONS)
+    parser.add_argument(
+        "--shape", action="append", default=[], metavar="NAME=1x3x224x224", help="repeatable"
+    )
+    parser.add_argument("--defects", metavar="MAP.json", help="dead nodes and links")
+    parser.add_argument(
+        "-O", dest="optimize", type=int, default=2, choices=OPTIMIZE_LEVELS, metavar="{0..3}"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """The compiler's options from the command line's."""
+    return Options(
+        target=arguments.target,
+        precision=arguments.precision,
+        shapes=parse_shapes(arguments.shape),
+        defects=read_defects(arguments.defects),
+        optimize=arguments.optimize,
+        seed=arguments.seed,
+    )
+
+
+def parse_shapes(texts: list[str]) -> dict[str, tuple[int, ...]] | None:
+    """`name=1x3x224x224`, each name once; an empty size list is a scalar."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, equals, sizes = text.rpartition("=")
+        words = sizes.lower().split("x") if sizes else []
+        if not equals or not name or not all(word.isdecimal() for word in words):
+            raise UsageError(
+                f"--shape {text} is not understood", help="write --shape input=1x3x224x224"
+            )
+        if name in shapes:
+            raise UsageError(f"--shape is given twice for {name!r}")
+        shapes[name] = tuple(map(int, words))
+    return shapes or None
+
+
+def read_defects(path: str | None) -> dict[str, Any] | None:
+    """The defect map in a JSON file."""
+    if path is None:
+        return None
+    text, name = read_text(path)
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{name} is not JSON", where=str(error)) from error
+    if not well_formed(tree):
+        raise InputError(
+            f"{name} is not a defect map",
+            help='{"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}',
+        )
+    return tree
+
+
+def well_formed(tree: Any) -> bool:
+    if not isinstance(tree, dict) or set(tree) - {"nodes", "links"}:
+        return False
+    nodes, links = tree.get("nodes", []), tree.get("links", [])
+    if not isinstance(nodes, list) or not isinstance(links, list):
+        return False
+    pairs = all(isinstance(link, list) and len(link) == 2 for link in links)
+    return pairs and all(is_place(place) for place in [*nodes, *(end for x in links for end in x)])
+
+
+def is_place(place: Any) -> bool:
+    return isinstance(place, list) and len(place) == 2 and all(type(part) is int for part in place)
+
+
+def add_printing(parser: argparse.ArgumentParser) -> None:
+    """--print-ir-after, --print-ir-after-all and --timing."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--print-ir-after", action="append", default=[], metavar="PASS", help="IR on stderr"
+    )
+    group.add_argument("--print-ir-after-all", action="store_true")
+    parser.add_argument("--timing", action="store_true", help="seconds by pass, on stderr")
+
+
+class Printer:
+    """Called behind each pass: prints the IR where asked, and what DOJOCC_LOGS wants to hear."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.every = arguments.print_ir_after_all
+        self.wanted = set(arguments.print_ir_after)
+
+    def check(self, names: list[str]) -> None:
+        """Every pass to print after must be one that runs."""
+        unknown = sorted(self.wanted - set(names))
+        if unknown:
+            raise UsageError(
+                f"--print-ir-after {unknown[0]}: that pass does not run",
+                help=f"passes: {', '.join(dict.fromkeys(names))}",
+            )
+
+    def __call__(self, each: Pass, module: Any) -> None:
+        log(each.name, f"{sum(1 for _ in module.walk())} ops, form {each.form_after('as before')}")
+        if self.every or each.name in self.wanted:
+            print(f"// after {each.name}", file=sys.stderr)
+            sys.stderr.write(print_module(module))

@@ -1,0 +1,137 @@
+"""`dojocc COMMAND ...`: finds the command's file, runs it, and answers with an exit code.
+
+0 fine, 1 input rejected or outputs differ, 2 usage, 3 the machine stopped, 70 internal error. Only
+the chosen command's file is imported, so that `dojocc --help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from dojocc import __version__
+from dojocc.cli.failure import INTERNAL, print_error, report_internal
+from dojocc.runtime.errors import DojoError
+
+COMMANDS: dict[str, str] = {
+    "compile": "a model to a program, or to any level on the way",
+    "run": "a program on inputs, or its predicted cycles",
+    "check": "what of a model is supported, and whether it fits; writes nothing",
+    "opt": "passes of your choice on a model or an IR file",
+    "asm": "an assembly file to a program",
+    "objdump": "a program to assembly",
+    "explain": "what became of an op of the model",
+    "targets": "the machines: list, show, new, validate",
+    "profile": "predicted cycles, what they are made of, and how far to trust them",
+    "pack": "the SRAM planner by itself",
+    "demo": "compile, run and check a small network",
+    "doctor": "what this installation has and lacks",
+    "completion": "completions for bash, zsh or fish",
+}
+HELP_FLAGS = ("-h", "--help")
+USAGE, INTERRUPTED = 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with examples kept as written and our way of saying what is wrong."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        print(f"  help: {self.prog} --help", file=sys.stderr)
+        self.exit(USAGE)
+
+
+def command_parser(name: str, prog: str | None = None) -> tuple[Parser, Any]:
+    """The parser of one command and its module, which has EXAMPLE, add_arguments and execute."""
+    module = import_module(f"dojocc.cli.{name}")
+    parser = Parser(
+        prog=prog or f"dojocc {name}",
+        description=module.__doc__,
+        epilog="example:\n" + "\n".join(f"  {line}" for line in module.EXAMPLE.splitlines()),
+    )
+    module.add_arguments(parser)
+    return parser, module
+
+
+def overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    rows = [f"  {name:<{width}}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: dojocc COMMAND ... | dojocc --version | dojocc COMMAND --help",
+            "",
+            "Compiles model graphs to instruction streams for Dojo, and runs them.",
+            "",
+            *rows,
+            "",
+            "example:",
+            "  dojocc compile model.onnx -o model.dojo",
+            "  dojocc run model.dojo --input in.npz --output out.npz",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of `dojocc ARGV`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in HELP_FLAGS:
+        print(overview(), file=sys.stdout if words else sys.stderr)
+        return 0 if words else USAGE
+    if words[0] == "--version":
+        print(f"dojocc {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        near = difflib.get_close_matches(words[0], COMMANDS, 1, 0.5)
+        help = f"did you mean 'dojocc {near[0]}'?" if near else "dojocc --help lists the commands"
+        print(f"dojocc: error: there is no command {words[0]!r}\n  help: {help}", file=sys.stderr)
+        return USAGE
+    return guarded(words[0], words[1:])
+
+
+def opt_main(argv: Sequence[str] | None = None) -> int:
+    """`dojocc-opt`: the command `opt` by itself."""
+    return guarded("opt", list(sys.argv[1:] if argv is None else argv), prog="dojocc-opt")
+
+
+def guarded(name: str, words: list[str], prog: str | None = None) -> int:
+    """Run a command; whatever it raises becomes a message and an exit code."""
+    debug = os.environ.get("DOJOCC_DEBUG", "") not in ("", "0")
+    try:
+        parser, module = command_parser(name, prog)
+        code = module.execute(parser.parse_args(words))
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:
+        # Nobody reads on: fine. Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("dojocc: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except DojoError as error:
+        if debug:
+            raise
+        if error.exit_code == INTERNAL:
+            return report_internal(error, [name, *words])
+        print_error(error)
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        return report_internal(error, [name, *words])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
