@@ -67,13 +67,13 @@ class Route(Pass):
         number_semaphores(plan, target)
         nodes = grid_nodes(plan, target)
         parts = [np.zeros(0, LIST_DTYPE)]
-        for exchange in plan.exchanges:
+        for exchange in sorted(plan.exchanges, key=lambda each: each.number.value.data):
             segments = segments_of(ctx.resources, exchange)
             check_segments(exchange, segments, len(nodes))
-            parts.append(entries(exchange, segments))
+            parts.append(by_node(entries(exchange, segments)))
         lists = np.concatenate(parts)
         check_routes(target, nodes, lists)
-        ctx.resources[LISTS] = sorted_lists(lists)
+        ctx.resources[LISTS] = lists
 
 
 def number_semaphores(plan: Schedule, target: Target) -> None:
@@ -193,18 +193,16 @@ def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
 
 def check_routes(target: Target, nodes: np.ndarray, lists: np.ndarray) -> None:
     """Every pair of nodes that talks is joined by a route over live links."""
-    pairs = np.unique(np.stack([nodes[lists["node"]], nodes[lists["peer"]]], 1), axis=0)
-    if len(pairs):
-        route_flows(target, pairs[:, 0], pairs[:, 1])
+    count = len(nodes)
+    talks = np.bincount(lists["node"].astype(np.int64) * count + lists["peer"], minlength=1)
+    source, peer = np.divmod(np.flatnonzero(talks), count)
+    if len(source):
+        route_flows(target, nodes[source], nodes[peer])
 
 
-def sorted_lists(lists: np.ndarray) -> np.ndarray:
-    """By list, class and node; within a node, each starts at another peer so that ports are shared.
-
-    A node's entries go to the peers after it first (by distance in node order, round the end), so
-    that in an all-to-all pattern no destination is served by every source at once.
-    """
-    count = int(lists["node"].max(initial=0)) + 1
-    count = max(count, int(lists["peer"].max(initial=0)) + 1)
-    turn = (lists["peer"].astype(np.int64) - lists["node"]) % count
-    return lists[np.lexsort((turn, lists["node"], lists["cls"], lists["list"]))]
+def by_node(rows: np.ndarray) -> np.ndarray:
+    """An exchange's entries by node; each node's stay in the order the solver chose."""
+    node = rows["node"].astype(np.int64)
+    if (node[1:] >= node[:-1]).all():
+        return rows
+    return rows[np.argsort(node, kind="stable")]

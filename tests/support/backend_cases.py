@@ -152,7 +152,7 @@ def lower(ctx: DojoContext, module: ModuleOp) -> Program:
 
 
 def run_all(program: Program, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The reference engine's outputs; the vector engine's exact mode must equal them bit for bit."""
+    """The reference engine's outputs; the exact vector engine must equal them bit for bit."""
     judged = run(program, inputs, "reference").outputs
     exact = run(program, inputs, "vector", "exact").outputs
     assert judged.keys() == exact.keys()
