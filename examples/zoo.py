@@ -12,6 +12,7 @@ import argparse
 import itertools
 import math
 import sys
+from typing import Any
 
 import numpy as np
 import onnx
@@ -38,7 +39,7 @@ class Graph:
         self.power[name] = 1.0
         return name
 
-    def constant(self, array: np.ndarray, stem: str = "constant") -> str:
+    def constant(self, array: np.ndarray | np.generic, stem: str = "constant") -> str:
         name = self.name(stem)
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
@@ -256,7 +257,7 @@ def resnet50(
 def squeezenet(g: Graph, side: int, divide: int, classes: int) -> onnx.ModelProto:
     """SqueezeNet 1.1: fire modules (squeeze, expand), pooling that rounds up."""
     ceiling = {"ceil_mode": 1} if g.opset >= 10 else {}
-    pool = dict(kernel_shape=[3, 3], strides=[2, 2], **ceiling)
+    pool: dict[str, Any] = dict(kernel_shape=[3, 3], strides=[2, 2], **ceiling)
     x = g.input("input", (1, 3, side, side))
     inside = 64 // divide
     x = g.relu(g.conv(x, 3, inside, 3, 2))
@@ -344,7 +345,7 @@ def inputs(model: onnx.ModelProto, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", choices=sorted(MODELS))
     parser.add_argument("-o", "--output", help="file to write (default: MODEL.onnx)")
     parser.add_argument("--size", choices=("paper", "tiny"), default="paper")
