@@ -1,0 +1,89 @@
+"""`python -m bench [MODEL ...]`: every model of examples/zoo.py against ONNX Runtime.
+
+A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
+that says so, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from typing import Any
+
+from bench.measure import Row, measure
+from dojocc.passes.precision import PRECISIONS
+from dojocc.runtime.errors import DojoError
+from dojocc.zoo import MODELS
+
+SCHEMA = "dojocc.bench/1"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
+    parser.add_argument("--size", choices=("paper", "tiny"), default="paper")
+    parser.add_argument("--precision", choices=(*PRECISIONS, "both"), default="both")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--target", default="d1-die")
+    parser.add_argument("--json", action="store_true")
+    result = parser.parse_args()
+    unknown = sorted(set(result.models) - set(MODELS))
+    if unknown:
+        parser.error(f"no model is called {unknown[0]}; there are {', '.join(MODELS)}")
+    return result
+
+
+def main() -> int:
+    options = arguments()
+    precisions = PRECISIONS if options.precision == "both" else (options.precision,)
+    rows: list[Row] = []
+    failures: list[dict[str, str]] = []
+    for name in options.models or MODELS:
+        for precision in precisions:
+            print(f"bench: {name} ({options.size}, {precision})", file=sys.stderr)
+            try:
+                row = measure(name, options.size, precision, options.repeats, options.target)
+                rows.append(row)
+            except DojoError as error:
+                failures.append({"model": name, "precision": precision, "error": str(error)})
+    print(as_json(rows, failures) if options.json else as_markdown(rows, failures))
+    return 1 if failures else 0
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+    }
+
+
+def as_json(rows: list[Row], failures: list[dict[str, str]]) -> str:
+    found = {"schema": SCHEMA, "machine": machine(), "rows": [row.facts() for row in rows]}
+    return json.dumps(found | {"failures": failures}, indent=2)
+
+
+def as_markdown(rows: list[Row], failures: list[dict[str, str]]) -> str:
+    lines = [
+        "| model | precision | compile s | run s | ONNX Runtime s | ratio | error | lifted "
+        "| mmac x 256 / MACs | cycles |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        matrix = f"{row.matrix_ratio:.2f}" if row.matrix_ratio else "-"
+        lines.append(
+            f"| {row.model} | {row.precision} | {row.compile_seconds:.2f} | {row.run_seconds:.3f} "
+            f"| {row.onnxruntime_seconds:.4f} | {row.ratio:.1f} | {row.relative_error:.1e} "
+            f"| {row.lifted_share:.2%} | {matrix} | {row.cycles:,} |"
+        )
+    for failure in failures:
+        text = failure["error"].splitlines()[0]
+        lines.append(f"| {failure['model']} | {failure['precision']} | failed: {text} |||||||||")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
