@@ -1,4 +1,5 @@
-"""Reference run of a tile.kernel: loops stepped, all nodes at once, meaning from the instruction rows.
+"""Reference run of a tile.kernel: loops stepped, all nodes at once, meaning from the instruction
+rows.
 
 Buffers are raw bytes [nodes, bytes] between guards; what nobody wrote is 0xFF (NaN), reads past a
 buffer see the guard, writes past it are an error.
@@ -71,7 +72,8 @@ class Frame:
 
 
 def run_kernel(kernel: KernelOp, arguments: Sequence[Any], nodes: int) -> int:
-    """Run a kernel; arguments are `Bound` buffers, then int64 scalars [nodes]. Gives the ops executed."""
+    """Run a kernel; arguments are `Bound` buffers, then int64 scalars [nodes]. Gives the ops
+    executed."""
     args = kernel.body.block.args
     frame = Frame(dict(zip(args, arguments, strict=True)), np.arange(nodes), nodes)
     run_block(kernel.body.block, frame)
@@ -92,10 +94,11 @@ def run_block(block: Block, frame: Frame) -> None:
 
 def run_loop(op: ForOp, frame: Frame) -> None:
     level = op.level.value.data
-    if op.count is not None:
-        trips = np.full(frame.nodes, op.count.value.data, np.int64)
-    else:
+    if op.trips is not None:
         trips = frame.values[op.trips]
+    else:
+        assert op.count is not None
+        trips = np.full(frame.nodes, op.count.value.data, np.int64)
     outside = frame.running
     for turn in range(int(trips[outside].max(initial=0))):
         frame.running = outside[trips[outside] > turn]
@@ -126,7 +129,8 @@ def addresses(op: AccessOp, granules: int, width: int, frame: Frame) -> np.ndarr
 
 
 def inside(op: AccessOp, granules: int, lanes: int, frame: Frame) -> np.ndarray | None:
-    """Which lanes are in bounds [running nodes, granules * lanes]; None where there are no bounds."""
+    """Which lanes are in bounds [running nodes, granules * lanes]; None where there are no
+    bounds."""
     access = op.where
     if not access.bounded:
         return None
@@ -168,7 +172,8 @@ def put(op: StoreOp, where: np.ndarray, codes: np.ndarray, keep: np.ndarray, fra
         raise MachineStop(
             "a tile kernel stores past the end of its buffer",
             where=f"node {node}, {op}",
-            numbers=f"byte {int(where[bad][0]) - GUARD} of {bound.buffer.size}, counters {frame.counters}",
+            numbers=f"byte {int(where[bad][0]) - GUARD} of {bound.buffer.size},"
+            f" counters {frame.counters}",
         )
     rows = np.broadcast_to(frame.running[:, None, None], where.shape)
     bound.buffer.raw[rows[keep], where[keep]] = codes[keep]
@@ -280,11 +285,11 @@ def run_compute(op: Operation, frame: Frame) -> None:
     match op:
         case VectorOp():
             set_value(op.result, vector(op, frame), frame)
-        case SplatOp(scalar=None):
-            set_value(op.result, number(op.value), frame)
-        case SplatOp():
-            lanes = TABLE["vsplat"].body(frame.values[op.scalar][frame.running])
+        case SplatOp(scalar=SSAValue() as source):
+            lanes = TABLE["vsplat"].body(frame.values[source][frame.running])
             set_value(op.result, lanes.view(np.int32), frame)
+        case SplatOp():
+            set_value(op.result, number(op.value), frame)
         case CellOp():
             set_value(op.result, number(op.init), frame)
         case AccumulateOp():
@@ -311,7 +316,7 @@ def number(attribute: Any) -> np.ndarray:
 
 def vector(op: VectorOp, frame: Frame) -> np.ndarray:
     row = TABLE[op.mnemonic.data]
-    inputs = [view(get(value, frame), row.lanes) for value in op.inputs]
+    inputs: list[Any] = [view(get(value, frame), row.lanes) for value in op.inputs]
     if op.predicate is not None:
         inputs.append(get(op.predicate, frame))
     if op.format is not None:

@@ -98,7 +98,8 @@ def call(
 
 
 def exchange(state: TileRun, op: ExchangeOp, segments: np.ndarray) -> None:
-    """Zero-fill where asked, then every run of every segment; sources are read as they were before."""
+    """Zero-fill where asked, then every run of every segment; sources are read as they were
+    before."""
     sources = [state.buffers[source].inner.copy() for source in op.sources]
     target = state.buffers[op.destination].inner
     if op.zero_fill is not None:

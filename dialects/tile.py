@@ -1,9 +1,10 @@
-"""The `tile` dialect: per program class, kernels as loop nests over SRAM buffers, and the schedule that calls them.
+"""The `tile` dialect: per program class, kernels as loop nests over SRAM buffers, and the schedule
+that calls them.
 
-Inside kernels (tile_types, tile_memory, tile_compute): level-numbered loops around loads, vector and matrix
-ops, and stores. Values are SSA, but `tile.cell` and `tile.acc_zero` name mutable registers, so that loops
-carry no values. Around them (tile_program): buffers, images, inputs, outputs, exchanges, calls; the order
-of ops is the schedule.
+Inside kernels (tile_types, tile_memory, tile_compute): level-numbered loops around loads, vector
+and matrix ops, and stores. Values are SSA, but `tile.cell` and `tile.acc_zero` name mutable
+registers, so that loops carry no values. Around them (tile_program): buffers, images, inputs,
+outputs, exchanges, calls; the order of ops is the schedule.
 """
 
 from __future__ import annotations

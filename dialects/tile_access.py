@@ -1,4 +1,5 @@
-"""Access: which bytes of a buffer one instruction touches, as an affine function of the loop counters.
+"""Access: which bytes of a buffer one instruction touches, as an affine function of the loop
+counters.
 
 The plain description of an address generator's fields; `#tile.access<...>` carries it in IR text.
 """
@@ -17,12 +18,14 @@ LEVELS = 6
 
 @dataclass(frozen=True)
 class Access:
-    """Granule g lies at offset + sum(strides[L] * counter[L]) + (first + g) * pitch bytes into the buffer.
+    """Granule g lies at offset + sum(strides[L] * counter[L]) + (first + g) * pitch bytes into the
+    buffer.
 
-    Its lanes have coordinates y = y_start + sum(y_strides * counter) and x = x_start + sum(x_strides *
-    counter) + (first + g) * gstep + lane * lstep. They are in bounds when 0 <= y < y_limit and 0 <= x <
-    x_limit; an axis whose strides are empty has no bound. Operands y0, x0, ylim, xlim of the op add to
-    y_start, x_start, y_limit, x_limit. Lanes out of bounds read (or store) `pad`.
+    Its lanes have coordinates y = y_start + sum(y_strides * counter) and x = x_start +
+    sum(x_strides * counter) + (first + g) * gstep + lane * lstep. They are in bounds when 0 <= y <
+    y_limit and 0 <= x < x_limit; an axis whose strides are empty has no bound. Operands y0, x0,
+    ylim, xlim of the op add to y_start, x_start, y_limit, x_limit. Lanes out of bounds read (or
+    store) `pad`.
     """
 
     offset: int = 0
@@ -64,7 +67,8 @@ DEFAULTS = {field.name: field.default for field in fields(Access)}
 
 @irdl_attr_definition
 class AccessAttr(Data[Access]):
-    """`#tile.access<offset 64, strides [0, 32, 0, 0, 0, 0], pitch 8>`; fields at their default are left out."""
+    """`#tile.access<offset 64, strides [0, 32, 0, 0, 0, 0], pitch 8>`; fields at their default are
+    left out."""
 
     name = "tile.access"
 

@@ -1,4 +1,5 @@
-"""Ops of the `tile` dialect that compute: matrix accumulators, vector instructions, mutable cells."""
+"""Ops of the `tile` dialect that compute: matrix accumulators, vector instructions, mutable
+cells."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ from dojocc.runtime.isa.instr import TABLE
 
 ACCUMULATING = ("vacc", "vmaxa", "vmina", "vmula")
 VEC, ACC, PRED = VecType(), AccType(), PredType()
-REGISTER = AnyOf([BaseAttr(VecType), BaseAttr(PredType)])
+REGISTER = AnyOf((BaseAttr(VecType), BaseAttr(PredType)))
 
 
 def vector_result(mnemonic: str) -> Attribute:
@@ -106,7 +107,8 @@ class AccReadOp(IRDLOperation):
 
 @irdl_op_definition
 class VectorOp(IRDLOperation):
-    """One vector instruction without accumulation, by its mnemonic; a predicate only selects (`vsel`)."""
+    """One vector instruction without accumulation, by its mnemonic; a predicate only selects
+    (`vsel`)."""
 
     name = "tile.vector"
     mnemonic = prop_def(StringAttr)
@@ -115,7 +117,10 @@ class VectorOp(IRDLOperation):
     predicate = opt_operand_def(PredType())
     result = result_def(REGISTER)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    assembly_format = "$mnemonic (`as` $format^)? $inputs (`if` $predicate^)? attr-dict `:` type($inputs) `->` type($result)"
+    assembly_format = (
+        "$mnemonic (`as` $format^)? $inputs (`if` $predicate^)? attr-dict"
+        " `:` type($inputs) `->` type($result)"
+    )
 
     def __init__(
         self,
@@ -183,7 +188,8 @@ class SplatOp(IRDLOperation):
 
 @irdl_op_definition
 class CellOp(IRDLOperation):
-    """Name a vector register that ops below change in place; set to `init` each time it is executed."""
+    """Name a vector register that ops below change in place; set to `init` each time it is
+    executed."""
 
     name = "tile.cell"
     init = prop_def(FloatAttr[Float32Type] | IntegerAttr[I32])
@@ -242,7 +248,8 @@ class FmaAccumulateOp(IRDLOperation):
 
 @irdl_op_definition
 class AssignOp(IRDLOperation):
-    """Cell = value, on the lanes of the predicate (`vmov`). Carries a value across iterations: not liftable."""
+    """Cell = value, on the lanes of the predicate (`vmov`). Carries a value across iterations: not
+    liftable."""
 
     name = "tile.assign"
     cell = operand_def(VecType())

@@ -1,4 +1,5 @@
-"""Ops of the `tile` dialect that touch a buffer: loads, stores, matrix loads, gathers and their bounds."""
+"""Ops of the `tile` dialect that touch a buffer: loads, stores, matrix loads, gathers and their
+bounds."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ _OPTIONS = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
 
 @irdl_op_definition
 class LoadOp(AccessOp):
-    """Read 16 lanes as `granules` runs of consecutive elements (0: one element to all lanes), widened."""
+    """Read 16 lanes as `granules` runs of consecutive elements (0: one element to all lanes),
+    widened."""
 
     name = "tile.load"
     granules = prop_def(IntegerAttr[I64])
@@ -135,7 +137,8 @@ class LoadOp(AccessOp):
 
 @irdl_op_definition
 class StoreOp(AccessOp):
-    """Write 16 lanes, narrowed to the buffer's format; lanes outside the predicate are left alone."""
+    """Write 16 lanes, narrowed to the buffer's format; lanes outside the predicate are left
+    alone."""
 
     name = "tile.store"
     value = operand_def(VecType())
@@ -145,9 +148,8 @@ class StoreOp(AccessOp):
     padded = opt_prop_def(UnitAttr)
     irdl_options = _OPTIONS
     assembly_format = (
-        "$value `to` $buffer (`if` $predicate^)? `granules` $granules `as` $format (`padded` $padded^)? "
-        + _WHERE
-        + " $access attr-dict `:` type($buffer)"
+        "$value `to` $buffer (`if` $predicate^)? `granules` $granules `as` $format"
+        " (`padded` $padded^)? " + _WHERE + " $access attr-dict `:` type($buffer)"
     )
 
     def __init__(
@@ -188,7 +190,8 @@ class StoreOp(AccessOp):
 
 @irdl_op_definition
 class LoadRawOp(AccessOp):
-    """Gather 64 B in granules of 4, 8 or 16 B for the matrix unit; granules out of bounds are zero bytes."""
+    """Gather 64 B in granules of 4, 8 or 16 B for the matrix unit; granules out of bounds are zero
+    bytes."""
 
     name = "tile.load_raw"
     granule_bytes = prop_def(IntegerAttr[I64])
@@ -225,7 +228,8 @@ class LoadRawOp(AccessOp):
         self.verify_padding(self.padded)
         if self.granule_bytes.value.data not in RAW_GRANULE_BYTES:
             raise VerifyException(
-                f"matrix loads have granules of {RAW_GRANULE_BYTES} B, not {self.granule_bytes.value.data}"
+                f"matrix loads have granules of {RAW_GRANULE_BYTES} B,"
+                f" not {self.granule_bytes.value.data}"
             )
 
 

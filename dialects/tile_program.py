@@ -1,4 +1,5 @@
-"""Program level of the `tile` dialect: buffers with layouts, their contents, exchanges and kernel calls."""
+"""Program level of the `tile` dialect: buffers with layouts, their contents, exchanges and kernel
+calls."""
 
 from __future__ import annotations
 
@@ -49,8 +50,9 @@ SEGMENT_DTYPE = np.dtype(
         ("dst_stride1", "<i8"),
     ]
 )
-"""One row of an exchange's table: `src_node` pushes, from its buffer of operand `operand`, count1 x count0
-runs of `bytes` to the destination buffer of `dst_node`. `src` and `dst` are relative to the buffers."""
+"""One row of an exchange's table: `src_node` pushes, from its buffer of operand `operand`, count1 x
+count0 runs of `bytes` to the destination buffer of `dst_node`. `src` and `dst` are relative to the
+buffers."""
 
 _OPTIONS = (ParsePropInAttrDict(),)
 
@@ -62,7 +64,8 @@ def number_or_table(value: int | str) -> Attribute:
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """The schedule of one program class on a grid of R x C nodes. Order of ops = order of execution.
+    """The schedule of one program class on a grid of R x C nodes. Order of ops = order of
+    execution.
 
     Once allocated, `sram_peak` bytes are used on every node; no plan could use fewer than
     `sram_bound`.
@@ -113,7 +116,8 @@ class AllocOp(IRDLOperation):
 
 @irdl_op_definition
 class ImageOp(IRDLOperation):
-    """The buffer's content at start: a resource (weights, tables), laid out as the buffer's layout says."""
+    """The buffer's content at start: a resource (weights, tables), laid out as the buffer's layout
+    says."""
 
     name = "tile.image"
     buffer = operand_def(MemRefType)
@@ -179,8 +183,9 @@ class ExchangeOp(IRDLOperation):
     semaphore = opt_prop_def(IntegerAttr[I64])
     irdl_options = _OPTIONS
     assembly_format = (
-        "$number $sources `to` $destination `by` $segments (`zero_fill` $zero_fill^)? `bytes` $bytes"
-        " `cycles` $cycles (`mark` $mark^)? attr-dict `:` type($sources) `to` type($destination)"
+        "$number $sources `to` $destination `by` $segments (`zero_fill` $zero_fill^)?"
+        " `bytes` $bytes `cycles` $cycles (`mark` $mark^)? attr-dict"
+        " `:` type($sources) `to` type($destination)"
     )
 
     def __init__(
@@ -273,7 +278,8 @@ class CallOp(IRDLOperation):
             )
         if len(self.scalars) != len(kernel.scalars):
             raise VerifyException(
-                f"kernel {self.callee} takes {len(kernel.scalars)} scalars, the call has {len(self.scalars)}"
+                f"kernel {self.callee} takes {len(kernel.scalars)} scalars,"
+                f" the call has {len(self.scalars)}"
             )
 
 

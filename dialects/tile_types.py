@@ -1,4 +1,5 @@
-"""Types of the `tile` dialect (vec, raw, acc, pred), formats of buffers, and kernels' loop structure ops."""
+"""Types of the `tile` dialect (vec, raw, acc, pred), formats of buffers, and kernels' loop
+structure ops."""
 
 from __future__ import annotations
 
@@ -102,7 +103,8 @@ def enclosing_levels(op: Operation) -> frozenset[int]:
 
 @irdl_op_definition
 class KernelOp(IRDLOperation):
-    """A subroutine over buffers and per-node scalars. Arguments: memrefs first, then `index` scalars."""
+    """A subroutine over buffers and per-node scalars. Arguments: memrefs first, then `index`
+    scalars."""
 
     name = "tile.kernel"
     sym_name = prop_def(SymbolNameConstraint())
@@ -132,7 +134,8 @@ class KernelOp(IRDLOperation):
 
 @irdl_op_definition
 class ForOp(IRDLOperation):
-    """A hardware loop at `level`: `count` times, or as often as the scalar `trips` says (0 skips it)."""
+    """A hardware loop at `level`: `count` times, or as often as the scalar `trips` says (0 skips
+    it)."""
 
     name = "tile.for"
     level = prop_def(IntegerAttr[I64])

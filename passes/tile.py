@@ -1,4 +1,5 @@
-"""Pass `tile`: tensors become buffers, ops become kernels and calls, in the order of the schedule."""
+"""Pass `tile`: tensors become buffers, ops become kernels and calls, in the order of the
+schedule."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ class Tile(Pass):
         others = [other for other in op.ops if other is not function]
         if others:
             raise InputError(
-                f"the tile pass takes a module of one function, this one also holds {others[0].name}",
+                "the tile pass takes a module of one function,"
+                f" this one also holds {others[0].name}",
                 where=describe(others[0]),
             )
         tiler = Tiler(ctx.resources, function)

@@ -1,4 +1,5 @@
-"""Kernel builders: from one fused op and its operands' layouts to tile.kernel loop nests and their calls."""
+"""Kernel builders: from one fused op and its operands' layouts to tile.kernel loop nests and their
+calls."""
 
 from __future__ import annotations
 

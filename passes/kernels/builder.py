@@ -1,7 +1,8 @@
 """KernelBuilder: writes one tile.kernel, loop by loop, and the call that runs it.
 
-Takes the views of its buffers; turns what differs between nodes (trip counts, coordinates, limits) into
-scalars and leaves what is the same everywhere in the accesses, so that equal kernels come out equal.
+Takes the views of its buffers; turns what differs between nodes (trip counts, coordinates, limits)
+into scalars and leaves what is the same everywhere in the accesses, so that equal kernels come out
+equal.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def buffer_type(layout: Layout) -> MemRefType:
 
 @dataclass(frozen=True)
 class KernelCall:
-    """A kernel with what it runs on: per buffer the operand number and byte offset, and the scalars."""
+    """A kernel with what it runs on: per buffer the operand number and byte offset, and the
+    scalars."""
 
     kernel: KernelOp
     sources: tuple[int, ...]
@@ -196,7 +198,8 @@ class KernelBuilder:
         still = [bound for bound in still if not self._always_inside(bound)]
         if len(moving) > 1 or len(moving) + len(still) > 2:
             raise self.refused(
-                f"needs {len(moving) + len(still)} bounds on one access, {len(moving)} of them across lanes;"
+                f"needs {len(moving) + len(still)} bounds on one access,"
+                f" {len(moving)} of them across lanes;"
                 " the machine has two, one across lanes"
             )
         if moving:
@@ -229,11 +232,10 @@ class KernelBuilder:
 
     # Loads and stores.
 
-    def load(
-        self, number: int, lane: int | None, view: View | None = None, pad: float = 0.0
-    ) -> SSAValue:
-        """16 lanes along a domain dim: consecutive elements, one element for all, or one a pitch."""
-        view = self.views[number] if view is None else view
+    def load(self, number: int, lane: int | None, pad: float = 0.0) -> SSAValue:
+        """16 lanes along a domain dim: consecutive elements, one element for all, or one a
+        pitch."""
+        view = self.views[number]
         step = 0 if lane is None else view.steps[lane]
         if step == 0:
             access, operands = self.access(view, pad=pad)
@@ -297,18 +299,16 @@ class KernelBuilder:
         buffer = self._counted(number, access)
         self.add(StoreOp(value, buffer, access, 2, **operands, predicate=mask))
 
-    def load_raw(
-        self, number: int, granule: int | None, granule_bytes: int, view: View | None = None
-    ) -> SSAValue:
+    def load_raw(self, number: int, granule: int | None, granule_bytes: int) -> SSAValue:
         """A matrix operand whose granules go along a domain dim."""
-        view = self.views[number] if view is None else view
+        view = self.views[number]
         pitch = 0 if granule is None else view.steps[granule]
         access, operands = self.access(view, pitch, granule=granule)
         return self.add(LoadRawOp(self._counted(number, access), access, granule_bytes, **operands))
 
-    def gather(self, number: int, indices: SSAValue, view: View | None = None) -> SSAValue:
+    def gather(self, number: int, indices: SSAValue) -> SSAValue:
         """One element a lane, `indices` elements from where the view stands."""
-        view = self.views[number] if view is None else view
+        view = self.views[number]
         access, _ = self.access(replace(view, bounds=()))
         return self.add(GatherOp(self._counted(number, access), indices, access))
 

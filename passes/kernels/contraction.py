@@ -1,7 +1,7 @@
 """Contraction kernels: dot_general and convolution, on the matrix unit or the SIMD unit.
 
-Both read the op's iteration domain, so that batch dims, taps, strides, dilations, padding and groups are
-steps and bounds of buffers, not cases. What follows the root runs on the finished sums.
+Both read the op's iteration domain, so that batch dims, taps, strides, dilations, padding and
+groups are steps and bounds of buffers, not cases. What follows the root runs on the finished sums.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def contraction(request: Request, region: Region) -> list[KernelCall]:
 
 
 def contraction_of(request: Request, region: Region) -> Contraction:
-    """The root's loops on every node, its operands, and the dim that lies along lanes or columns."""
+    """The root's loops on every node, its operands, and the dim that lies along lanes or
+    columns."""
     root = region.root
     assert root is not None
     domain = root.iteration_domain()

@@ -1,7 +1,8 @@
-"""Contraction on the SIMD unit: 16 lanes of the result, one fused multiply-add for each reduction step.
+"""Contraction on the SIMD unit: 16 lanes of the result, one fused multiply-add for each reduction
+step.
 
-Serves FP32, depthwise and grouped convolutions, and BF16 operands that do not lie as the matrix unit
-wants (their products are exact in FP32, so the sums are the same).
+Serves FP32, depthwise and grouped convolutions, and BF16 operands that do not lie as the matrix
+unit wants (their products are exact in FP32, so the sums are the same).
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ def on_lanes(plan: Contraction) -> list[KernelCall]:
 
 
 def lanes_of(plan: Contraction) -> tuple[int, bool, list[KernelCall]]:
-    """Blocks of 16 lanes along the lane dim; whether the last one is partial; calls that clear tails.
+    """Blocks of 16 lanes along the lane dim; whether the last one is partial; calls that clear
+    tails.
 
-    A last dim that is the lane dim alone is covered to its physical end. In groups, lanes run along one
-    group's outputs, and a partial block has to leave its neighbours alone.
+    A last dim that is the lane dim alone is covered to its physical end. In groups, lanes run along
+    one group's outputs, and a partial block has to leave its neighbours alone.
     """
     if plan.lane is None:
         return 1, False, []

@@ -1,8 +1,8 @@
 """Contraction on the matrix unit: 8 rows x 8 columns of the result, 4 reduction steps at a time.
 
-Rows come from the operand whose reduction dim is contiguous (8 granules of 8 bytes), columns from the
-other: 4 granules of 16 bytes where its columns are contiguous, else 8 of 8 bytes and the transposed
-product. Sums are finished two rows at a time.
+Rows come from the operand whose reduction dim is contiguous (8 granules of 8 bytes), columns from
+the other: 4 granules of 16 bytes where its columns are contiguous, else 8 of 8 bytes and the
+transposed product. Sums are finished two rows at a time.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def row_dim(plan: Contraction, left: View, right: View) -> int | None:
 
 
 def on_matrix(plan: Contraction, matrix: Matrix) -> list[KernelCall]:
-    """Loops over blocks of rows and columns, around the reduction; then the epilogue on its parts."""
+    """Loops over blocks of rows and columns, around the reduction; then the epilogue on its
+    parts."""
     space, lane = plan.space, plan.lane
     assert lane is not None
     frame = Frame(plan.request, plan.dims, space)
@@ -127,7 +128,8 @@ def reduction_loops(plan: Contraction, matrix: Matrix) -> list[Loop]:
 
 
 def result_view(plan: Contraction, column_blocks: int) -> View:
-    """The result's buffer; a limit where the last column block is not held in full by every node."""
+    """The result's buffer; a limit where the last column block is not held in full by every
+    node."""
     layout = plan.request.results[0]
     view = view_of(layout, plan.result, plan.space)
     tail = tail_bound(layout, plan.result[-1], plan.space)

@@ -1,4 +1,5 @@
-"""What both contraction kernels work from: loops, operands and their maps, and the epilogue's leaves."""
+"""What both contraction kernels work from: loops, operands and their maps, and the epilogue's
+leaves."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from dojocc.passes.kernels.space import Space, View, view_of
 
 @dataclass(frozen=True)
 class Contraction:
-    """`operands` are operand numbers of the kernel; `result` is the simplified result map, `given` as in
-    the domain (leaves are found through it)."""
+    """`operands` are operand numbers of the kernel; `result` is the simplified result map, `given`
+    as in the domain (leaves are found through it)."""
 
     request: Request
     region: Region

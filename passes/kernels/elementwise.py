@@ -1,4 +1,5 @@
-"""Kernels of element-wise chains: lanes along the last dim, every other dim a loop (folded where it can be)."""
+"""Kernels of element-wise chains: lanes along the last dim, every other dim a loop (folded where it
+can be)."""
 
 from __future__ import annotations
 

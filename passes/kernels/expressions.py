@@ -1,7 +1,7 @@
 """Element-wise nn ops as vector instructions: one rule an op, the same formulas as the references.
 
-i1 values are lane predicates inside a kernel and INT32 0 or 1 in buffers; i8 and i16 lanes are INT32
-lanes kept in range. Ops without a rule that can be taken apart (activations) are.
+i1 values are lane predicates inside a kernel and INT32 0 or 1 in buffers; i8 and i16 lanes are
+INT32 lanes kept in range. Ops without a rule that can be taken apart (activations) are.
 """
 
 from __future__ import annotations
@@ -199,8 +199,8 @@ def truncated(b: KernelBuilder, x: SSAValue) -> SSAValue:
 def float_remainder(b: KernelBuilder, x: SSAValue, y: SSAValue) -> SSAValue:
     """|x| minus whole multiples of |y|, with x's sign. Exact while the quotient is below 2 ** 24.
 
-    The product is taken apart into four exact ones of 12 by 12 bits; an off-by-one quotient, which the
-    rounded division may give, is put right at the end.
+    The product is taken apart into four exact ones of 12 by 12 bits; an off-by-one quotient, which
+    the rounded division may give, is put right at the end.
     """
     size, step = b.vector("vabs", [x]), b.vector("vabs", [y])
     times = b.vector("vfloor", [b.vector("vdiv", [size, step])])

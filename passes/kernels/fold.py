@@ -19,7 +19,8 @@ START = {"sum": 0.0, "mean": 0.0, "max": -np.inf, "min": np.inf, "prod": 1.0}
 
 
 def start_of(kind: str, fmt: str) -> float | int:
-    """The value that changes nothing: of the width of integer formats, so that padding can hold it."""
+    """The value that changes nothing: of the width of integer formats, so that padding can hold
+    it."""
     start = START[kind]
     if fmt in FLOATS:
         return float(start)
@@ -45,8 +46,8 @@ def across(b: KernelBuilder, kind: str, value: SSAValue, fmt: str) -> SSAValue:
 def shuffled(b: KernelBuilder, value: SSAValue, mnemonic: str) -> SSAValue:
     """Fold lanes 8, 4, 2 and 1 apart with any instruction of two operands.
 
-    A lane's partner is the one whose number differs in one bit, so all lanes end alike (the operations
-    commute).
+    A lane's partner is the one whose number differs in one bit, so all lanes end alike (the
+    operations commute).
     """
     lanes = b.lanes()
     for apart in (8, 4, 2, 1):

@@ -1,7 +1,7 @@
 """What every kernel family shares: the request, views of leaves, guarded nests and repeated calls.
 
-A nest deeper than the machine's six levels keeps its inner loops; its outer ones become repeated calls
-of the same kernel from shifted addresses.
+A nest deeper than the machine's six levels keeps its inner loops; its outer ones become repeated
+calls of the same kernel from shifted addresses.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Request:
 
 @dataclass
 class Frame:
-    """The views of one kernel over one space; leaves get a view the first time they are asked for."""
+    """The views of one kernel over one space; leaves get a view the first time they are asked
+    for."""
 
     request: Request
     dims: tuple[Dim, ...]
@@ -77,7 +78,8 @@ class Frame:
         return len(self.views) - 1
 
     def leaf(self, leaf: Leaf, lane: int | None = None, reach: int = 0) -> int:
-        """The buffer number of an operand read through a map; `reach` elements along `lane` are touched."""
+        """The buffer number of an operand read through a map; `reach` elements along `lane` are
+        touched."""
         if leaf not in self.known:
             source, amap = leaf
             layout = self.request.layouts[source]
@@ -112,8 +114,9 @@ class Frame:
         split = max(len(nest) + inside - LEVELS, 0)
         if split > len(nest) or turns(nest[:split]) > MOST_CALLS:
             raise self.request.refused(
-                f"needs {len(nest) + inside} loop levels ({inside} of them reductions), the machine has"
-                f" {LEVELS}, and {turns(nest[:split])} repeated calls are more than {MOST_CALLS}"
+                f"needs {len(nest) + inside} loop levels ({inside} of them reductions),"
+                f" the machine has {LEVELS}; {turns(nest[:split])} repeated calls are more than"
+                f" {MOST_CALLS}"
             )
         result = []
         for place in np.ndindex(*(each.most for each in nest[:split])):
@@ -171,7 +174,8 @@ def guarded_view(
 
 
 def tail_bound(layout: Layout, last: Affine, space: Space) -> Bound | None:
-    """The limit that keeps the elements past the end of a buffer's last dim zero, where there are any.
+    """The limit that keeps the elements past the end of a buffer's last dim zero, where there are
+    any.
 
     `last` is the map of that dim.
     """

@@ -1,4 +1,5 @@
-"""When two kernels are the same: op for op, with the same registers, accesses, constants and buffers."""
+"""When two kernels are the same: op for op, with the same registers, accesses, constants and
+buffers."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ def indexing(request: Request, region: Region) -> list[KernelCall]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an index leads, in elements: its stride, the last valid one, and the step from lane to lane."""
+    """Where an index leads, in elements: its stride, the last valid one, and the step from lane to
+    lane."""
 
     stride: int
     last: int

@@ -1,4 +1,5 @@
-"""A fused op (or a single one) as a kernel sees it: a root, leaves read through maps, and expressions.
+"""A fused op (or a single one) as a kernel sees it: a root, leaves read through maps, and
+expressions.
 
 `Region.leaves` finds which operands the expressions read and through which map of the iteration
 domain; `Evaluator` emits the expressions for 16 lanes, given a way to load a leaf.
@@ -29,7 +30,8 @@ Leaf = tuple[int, Map]
 
 @dataclass
 class Region:
-    """The ops of one kernel: operands (by number), the root if there is one, and the values it gives."""
+    """The ops of one kernel: operands (by number), the root if there is one, and the values it
+    gives."""
 
     op: NNOp
     arguments: tuple[SSAValue, ...]
@@ -73,7 +75,8 @@ class Region:
         return self.arguments.index(value) if value in self.arguments else None
 
     def whole(self, value: SSAValue) -> SSAValue:
-        """The value, or what stands for it where its op has no rule of its own and was taken apart."""
+        """The value, or what stands for it where its op has no rule of its own and was taken
+        apart."""
         op = value.owner
         if not isinstance(op, NNOp) or op is self.root or self.argument(value) is not None:
             return value
@@ -150,7 +153,8 @@ def broadcast_map(op: BroadcastInDimOp, amap: Map) -> Map:
 
 
 def reshape_map(op: ReshapeOp, amap: Map) -> Map:
-    """Where the operand of a reshape is read; only dims of size 1 may come and go inside a kernel."""
+    """Where the operand of a reshape is read; only dims of size 1 may come and go inside a
+    kernel."""
     before, after = sizes(op.operands[0]), sizes(op.results[0])
     kept = [each for each, size in zip(amap, after, strict=True) if size != 1]
     if [size for size in before if size != 1] != [size for size in after if size != 1]:
@@ -196,10 +200,11 @@ class Evaluator:
         if number is not None:
             return self.load((number, amap))
         op = value.owner
-        if op is self.region.root and self.root is not None:
+        root = self.region.root
+        if root is not None and op is root and self.root is not None:
             if self.root_map is not None and amap != self.root_map:
                 raise UnsupportedError(
-                    f"what follows {self.region.root.name} reads it out of order",
+                    f"what follows {root.name} reads it out of order",
                     where=describe(self.region.op),
                 )
             return self.root

@@ -1,7 +1,7 @@
 """Row kernels: softmax, log_softmax, layer_norm, reduce and arg_reduce.
 
-Each makes as many passes over its row as its formula has steps, and evaluates what comes before the root
-anew in each. The formulas and the order of additions are those of the references.
+Each makes as many passes over its row as its formula has steps, and evaluates what comes before the
+root anew in each. The formulas and the order of additions are those of the references.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def reduce(plan: RowPlan, b: KernelBuilder) -> None:
 def arg_reduce(plan: RowPlan, b: KernelBuilder) -> None:
     """Index of the first greatest (or least) element.
 
-    Every lane keeps its best value and where it was; a later equal one does not count. Lanes are then
-    compared, and of the best ones the lowest index taken.
+    Every lane keeps its best value and where it was; a later equal one does not count. Lanes are
+    then compared, and of the best ones the lowest index taken.
     """
     kind = plan.root.p.kind
     less, equal = ("vcmplt", "vcmpeq") if plan.floats else ("vicmplt", "vicmpeq")

@@ -1,7 +1,7 @@
 """What row kernels share: passes over a row, with lanes along it or across rows.
 
-Where the last dim is part of the row, lanes run along it and are folded at the end; the lanes past its
-end are masked. Else each lane is a row of its own.
+Where the last dim is part of the row, lanes run along it and are folded at the end; the lanes past
+its end are masked. Else each lane is a row of its own.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ class RowPlan:
         return b.vector("vsel", [value, b.constant(start_of(kind, self.fmt))], predicate=inside)
 
     def fold(self, b: KernelBuilder, kind: str, value: Callable[[Values], SSAValue]) -> SSAValue:
-        """One pass over the row: `value` folded, the result in every lane that belongs to the row."""
+        """One pass over the row: `value` folded, the result in every lane that belongs to the
+        row."""
         total = b.cell(start_of(kind, self.fmt))
         with b.nest(self.inner):
             folded = self.masked(b, value(self.operand(b)), kind)

@@ -1,7 +1,8 @@
-"""Iteration spaces on the nodes: what part of an op's loops each node runs, and how buffers are walked.
+"""Iteration spaces on the nodes: what part of an op's loops each node runs, and how buffers are
+walked.
 
-Plain NumPy: a `Space` gives every node's start and count along each domain dim, a `View` the byte steps
-of one buffer along them, a `Loop` one loop of a nest, `merge` folds loops that are one walk.
+Plain NumPy: a `Space` gives every node's start and count along each domain dim, a `View` the byte
+steps of one buffer along them, a `Loop` one loop of a nest, `merge` folds loops that are one walk.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from dojocc.runtime.layout import Layout
 
 @dataclass(frozen=True)
 class Space:
-    """Start (global) and count along every domain dim, [nodes, dims]; nodes with nothing to do are not active."""
+    """Start (global) and count along every domain dim, [nodes, dims]; nodes with nothing to do are
+    not active."""
 
     sizes: tuple[int, ...]
     starts: np.ndarray
@@ -30,7 +32,7 @@ class Space:
 
     @property
     def active(self) -> np.ndarray:
-        return (self.counts > 0).all(1)
+        return np.asarray((self.counts > 0).all(1))
 
     def count(self, dim: int) -> int | np.ndarray:
         """How many of `dim` each node runs: a number where all active nodes agree."""
@@ -52,7 +54,8 @@ def uniform(table: np.ndarray, active: np.ndarray) -> int | np.ndarray:
 def simplified(
     dims: Sequence[Dim], maps: Sequence[Map], keep: Collection[int | None] = ()
 ) -> list[Map]:
-    """The maps without the terms of dims of size 1, which are always at 0; but for those in `keep`."""
+    """The maps without the terms of dims of size 1, which are always at 0; but for those in
+    `keep`."""
     return [
         tuple(
             Affine(
@@ -65,9 +68,11 @@ def simplified(
 
 
 def space_of(dims: Sequence[Dim], result: Map, layout: Layout) -> Space | None:
-    """The part of a domain that each node runs to make its box of the result; None if that is no box.
+    """The part of a domain that each node runs to make its box of the result; None if that is no
+    box.
 
-    A result dim is one domain dim, or two (`outer * size + inner`) whose blocks the shards keep whole.
+    A result dim is one domain dim, or two (`outer * size + inner`) whose blocks the shards keep
+    whole.
     """
     start, stop = layout.boxes()
     nodes = layout.nodes
@@ -93,7 +98,8 @@ def space_of(dims: Sequence[Dim], result: Map, layout: Layout) -> Space | None:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A coordinate that must stay within [0, limit): start per node, and its steps along the domain dims."""
+    """A coordinate that must stay within [0, limit): start per node, and its steps along the domain
+    dims."""
 
     steps: tuple[int, ...]
     start: np.ndarray
@@ -147,7 +153,8 @@ def reaches_outside(each: Affine, size: int, space: Space) -> bool:
 
 
 def view_of(layout: Layout, amap: Map, space: Space) -> View:
-    """How a buffer is walked: strides by the affine map, bounds where the map reaches outside the tensor."""
+    """How a buffer is walked: strides by the affine map, bounds where the map reaches outside the
+    tensor."""
     origin, strides = layout.origin(), layout.strides
     steps = [0] * len(space.sizes)
     base = np.zeros(space.nodes, np.int64)
@@ -164,7 +171,8 @@ def view_of(layout: Layout, amap: Map, space: Space) -> View:
 
 @dataclass(frozen=True)
 class Loop:
-    """One loop: how often (per node where a table), and how far a turn goes along the domain dims."""
+    """One loop: how often (per node where a table), and how far a turn goes along the domain
+    dims."""
 
     count: int | np.ndarray
     moves: tuple[tuple[int, int], ...]

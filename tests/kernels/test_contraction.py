@@ -1,4 +1,5 @@
-"""Contractions on both units: irregular rows and channels, strides, padding, dilation, groups, epilogues."""
+"""Contractions on both units: irregular rows and channels, strides, padding, dilation, groups,
+epilogues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""take kernels: embedding rows and the other axes, indices out of range, shared-out columns and indices."""
+"""take kernels: embedding rows and the other axes, indices out of range, shared-out columns and
+indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Row kernels: rows along lanes and across them, several row dims, tails, prologues and epilogues."""
+"""Row kernels: rows along lanes and across them, several row dims, tails, prologues and
+epilogues."""
 
 from __future__ import annotations
 

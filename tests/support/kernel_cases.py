@@ -1,7 +1,7 @@
 """Runs one op through a kernel builder on the 2 x 3 grid and compares with the op's own reference.
 
-Layouts are made by hand, buffers start as NaN bytes, so that a kernel that reads what nobody wrote, or
-leaves a tail that is not zero, is found out.
+Layouts are made by hand, buffers start as NaN bytes, so that a kernel that reads what nobody wrote,
+or leaves a tail that is not zero, is found out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def layout(
     physical: dict[int, int] | None = None,
     halo: dict[int, tuple[int, int]] | None = None,
 ) -> Layout:
-    """A layout: `shards` says dim -> (axes, step), `halo` dim -> (offset, extent); lanes are padded to 16."""
+    """A layout: `shards` says dim -> (axes, step), `halo` dim -> (offset, extent); lanes are padded
+    to 16."""
     dims = []
     for axis, size in enumerate(shape):
         axes, step = (shards or {}).get(axis, ((), 0))
