@@ -17,9 +17,18 @@ from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import simplify
 from dojocc.passes.constants import make_constant, resource_name
 from dojocc.passes.errors import PipelineError
+from dojocc.passes.fold import drop_unnamed
 from dojocc.passes.fuse_groups import Group, Limits, computes, grown_back, grown_forward, has_rows
 from dojocc.passes.fuse_regions import region_of
-from dojocc.passes.rewriting import bodies, element, is_elementwise, nn_ops, remove_dead, shape
+from dojocc.passes.rewriting import (
+    bodies,
+    element,
+    is_elementwise,
+    nn_ops,
+    remove_dead,
+    shape,
+    users,
+)
 from dojocc.passes.spreads import wide
 
 MATRIX = ("contraction", "window", "indexing")
@@ -64,6 +73,7 @@ class Fuse(Pass):
             fuse_block(block, limits, ctx.resources)
             remove_dead(block)
             simplify(ctx, block)
+        drop_unnamed(ctx, op)
 
 
 def narrow_constants(ctx: DojoContext, block: Block) -> None:
@@ -72,11 +82,11 @@ def narrow_constants(ctx: DojoContext, block: Block) -> None:
     So a bias is a vector, whether the model wrote it as [n], [1, n] or [n, 1, 1].
     """
     for op in nn_ops(block):
-        if not isinstance(op, ConstantOp) or not 0 < len(wide(op.results[0])) < len(
-            shape(op.results[0])
-        ):
+        if not isinstance(op, ConstantOp) or not any(map(is_elementwise, users(op.results[0]))):
             continue
         value = op.results[0]
+        if not 0 < len(wide(value)) < len(shape(value)):
+            continue
         array = op.array(ctx.resources)
         b = OpList.like(op)
         narrow = make_constant(

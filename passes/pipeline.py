@@ -35,6 +35,7 @@ from dojocc.passes.recognise import Recognise
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
 from dojocc.passes.shard import Shard
+from dojocc.passes.slice_strides import SliceStrides
 from dojocc.passes.tile import Tile
 
 ENTRY_POINTS = "dojocc.passes"
@@ -51,7 +52,7 @@ NN_PIPELINE: tuple[Step, ...] = (
     Step(InferShapes, "later passes trust every type"),
     Step(Canonicalise, "fewer spellings of one thing for the passes below to know"),
     Step(Fold, "shape arithmetic and weights become constants"),
-    Step(Recognise, "spelled-out layer norms, softmaxes and GELUs become one op"),
+    Step(Recognise, "spelled-out layer norms and softmaxes become one op"),
     Step(Decompose, "what has no kernel of its own becomes ops that have one"),
     Step(FoldBatchNorm, "a scale and offset after a convolution go into its weights"),
     Step(ChannelsLast, "the matrix unit eats channels-last rows"),
@@ -59,6 +60,7 @@ NN_PIPELINE: tuple[Step, ...] = (
     Step(Fold, "constants that were re-laid are computed once, here"),
     Step(Fuse, "one region per kernel"),
     Step(Precision, "says where values are rounded"),
+    Step(SliceStrides, "a strided 1x1 convolution needs a part of its input only"),
 )
 
 PIPELINE: tuple[Step, ...] = (

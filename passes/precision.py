@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import Rewriter
 
 from dojocc.dialects.context import DojoContext
+from dojocc.dialects.function import result_names
 from dojocc.dialects.location import copy_location, get_location
 from dojocc.dialects.nn import ConstantOp, FusedOp, YieldOp
 from dojocc.dialects.op import NNOp
@@ -169,13 +170,15 @@ def feed_matrix_unit(fused: FusedOp) -> None:
             fused.operands[number] = converted(value, bf16, fused)
 
 
-def converted(value: SSAValue, to: Attribute, user: Operation) -> SSAValue:
+def converted(
+    value: SSAValue, to: Attribute, user: Operation, location: str | None = None
+) -> SSAValue:
     """A region in front of `user` that does nothing but round (or widen) a value."""
     inner = FusedOp.inner_type(tensor(shape(value), element(value)))
     block = Block(arg_types=[inner])
     block.add_op(YieldOp.create(operands=[block.args[0]]))
     result = tensor(shape(value), to)
-    fused = FusedOp.make([value], [result], Region(block), get_location(user))
+    fused = FusedOp.make([value], [result], Region(block), location or get_location(user))
     owner = value.owner
     if isinstance(owner, Operation):
         copy_location(owner, fused)
@@ -189,10 +192,11 @@ def finish(function: FuncOp) -> None:
     """Results stay f32; the function's type says what its inputs became."""
     last = function.get_return_op()
     assert last is not None
+    names = result_names(function)
     for number, value in enumerate(list(last.operands)):
         wanted = function.function_type.outputs.data[number]
         if value.type != wanted and is_bf16(value.type):
-            last.operands[number] = converted(value, f32, last)
+            last.operands[number] = converted(value, f32, last, f"result '{names[number]}'")
     inputs = [argument.type for argument in function.body.block.args]
     results = [value.type for value in last.operands]
     function.properties["function_type"] = FunctionType.from_lists(inputs, results)
