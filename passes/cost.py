@@ -72,9 +72,14 @@ def kernel_cycles(work: Work, choice: Choice, grid: Grid, rates: Rates) -> float
         )
         ends = blocks * outer / max(reduced, 1)
         return KERNEL_START + steps + ends * (BLOCK_END + 4 * kernel.weight)
-    outer = prod(size for number, size in enumerate(local) if number != kernel.lanes)
+    rows = prod(
+        size
+        for number, (size, loop) in enumerate(zip(local, work.loops, strict=True))
+        if number != kernel.lanes and not loop.reduction
+    )
     lanes = take(kernel.lanes, rates.lanes)
-    return KERNEL_START + outer * (lanes * kernel.weight + VECTOR_START)
+    points = prod(size for number, size in enumerate(local) if number != kernel.lanes) * lanes
+    return KERNEL_START + points * kernel.root + rows * (lanes * kernel.weight + VECTOR_START)
 
 
 @dataclass(frozen=True)

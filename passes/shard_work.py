@@ -41,6 +41,10 @@ HEAVY = {
 }
 """Vector instructions for 16 elements, where it is not about one."""
 
+SIMD_ROOT = {"contraction": 1.5, "window": 1.5, "indexing": 0.0}
+"""Vector instructions for 16 points of a root's loops: operands are loaded at each. A take does not
+run over what it takes from."""
+
 Formats = dict[Attribute, str]
 
 
@@ -166,11 +170,12 @@ def _access(
 
 def _kernel(op: NNOp, found: Uses, matrix: bool, result: Map | None) -> Kernel:
     inner = op.inner_ops if isinstance(op, FusedOp) else [op]
+    root = root_of(op)
     weight = float(
         sum(
             HEAVY.get(each.short_name, 1)
             for each in inner
-            if isinstance(each, NNOp) and each.FUSIBLE not in ("movement", "structure")
+            if isinstance(each, NNOp) and each.FUSIBLE == "elementwise"
         )
     )
 
@@ -182,9 +187,10 @@ def _kernel(op: NNOp, found: Uses, matrix: bool, result: Map | None) -> Kernel:
 
     reductions = [number for number, dim in enumerate(found.dims) if dim.kind == "reduction"]
     if not matrix:
-        return Kernel("vector", lanes=loop_at(-1), weight=weight + 1)
+        cost = 0.0 if root is None else SIMD_ROOT.get(root.FUSIBLE, HEAVY.get(root.short_name, 1))
+        return Kernel("vector", lanes=loop_at(-1), root=cost, weight=weight + 1)
     depth = reductions[-1] if reductions else None
-    return Kernel("matrix", loop_at(-2), loop_at(-1), depth, None, weight - 1)
+    return Kernel("matrix", loop_at(-2), loop_at(-1), depth, weight=weight)
 
 
 def _mark_right_operand(op: NNOp, operands: list[Access], kernel: Kernel) -> None:

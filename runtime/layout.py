@@ -112,11 +112,11 @@ class Layout:
         return np.minimum(np.clip(start, 0, shape), stop), stop
 
     def distinct_boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(node, group): one representative node per distinct box, and every node's group
-        number.
+        """(node, group): one representative node per distinct box and origin, and every node's
+        group number. Nodes of a group have the same buffer content.
         """
         start, stop = self.boxes()
-        key = np.concatenate([start, stop], 1)
+        key = np.concatenate([start, stop, self.origin()], 1)
         _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
         return first, group.reshape(-1)
 

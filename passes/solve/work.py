@@ -55,8 +55,9 @@ class Access:
 class Kernel:
     """Which loops lie along the machine's units; None where no loop does.
 
-    A matrix kernel runs blocks of 8 rows x 8 columns x 4 deep; a vector kernel `weight`
-    instructions for every 16 of its lanes loop.
+    A matrix kernel runs blocks of 8 rows x 8 columns x 4 deep. A vector kernel runs `root`
+    instructions for every 16 points along its lanes loop. Either runs `weight` more for every 16
+    elements of the result.
     """
 
     unit: str  # "matrix" or "vector"
@@ -64,6 +65,7 @@ class Kernel:
     columns: int | None = None
     depth: int | None = None
     lanes: int | None = None
+    root: float = 1.0
     weight: float = 1.0
 
 
