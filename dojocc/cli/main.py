@@ -10,7 +10,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -84,6 +84,11 @@ def overview() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of `dojocc ARGV`."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return guarded(words, lambda: answer(words))
+
+
+def answer(words: list[str]) -> int:
+    """Help and version, or the command that the first word names."""
     if not words or words[0] in HELP_FLAGS:
         print(overview(), file=sys.stdout if words else sys.stderr)
         return 0 if words else USAGE
@@ -95,20 +100,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         help = f"did you mean 'dojocc {near[0]}'?" if near else "dojocc --help lists the commands"
         print(f"dojocc: error: there is no command {words[0]!r}\n  help: {help}", file=sys.stderr)
         return USAGE
-    return guarded(words[0], words[1:])
+    return run_command(words[0], words[1:])
 
 
 def opt_main(argv: Sequence[str] | None = None) -> int:
     """`dojocc-opt`: the command `opt` by itself."""
-    return guarded("opt", list(sys.argv[1:] if argv is None else argv), prog="dojocc-opt")
+    words = list(sys.argv[1:] if argv is None else argv)
+    return guarded(["opt", *words], lambda: run_command("opt", words, prog="dojocc-opt"))
 
 
-def guarded(name: str, words: list[str], prog: str | None = None) -> int:
-    """Run a command; whatever it raises becomes a message and an exit code."""
+def run_command(name: str, words: list[str], prog: str | None = None) -> int:
+    parser, module = command_parser(name, prog)
+    return module.execute(parser.parse_args(words))
+
+
+def guarded(words: list[str], action: Callable[[], int]) -> int:
+    """Do it; whatever it raises becomes a message and an exit code."""
     debug = os.environ.get("DOJOCC_DEBUG", "") not in ("", "0")
     try:
-        parser, module = command_parser(name, prog)
-        code = module.execute(parser.parse_args(words))
+        code = action()
         sys.stdout.flush()
         return code
     except SystemExit as stop:
@@ -124,13 +134,13 @@ def guarded(name: str, words: list[str], prog: str | None = None) -> int:
         if debug:
             raise
         if error.exit_code == INTERNAL:
-            return report_internal(error, [name, *words])
+            return report_internal(error, words)
         print_error(error)
         return error.exit_code
     except Exception as error:
         if debug:
             raise
-        return report_internal(error, [name, *words])
+        return report_internal(error, words)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ def execute(arguments: argparse.Namespace) -> int:
     for name in ("capacity", "alignment"):
         if getattr(arguments, name) < 1:
             raise UsageError(
-                f"--{name} must be at least 1", numbers=f"have {getattr(arguments, name)}"
+                f"--{name} must be at least 1",
+                numbers=f"have {getattr(arguments, name)}",
+                help="give a number of bytes",
             )
     refuse_two_streams(arguments.json, arguments.output)
     check_output(arguments.output)

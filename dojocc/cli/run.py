@@ -112,9 +112,10 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
     """The arrays of an npz file; nothing in it is executed."""
     try:
         content = io.BytesIO(sys.stdin.buffer.read()) if path == STREAM else path
-        with np.load(content, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("one bare array, not an npz")
+        archive = np.load(content, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("one bare array, not an npz")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
