@@ -77,7 +77,9 @@ def node_table(resources: dict[str, np.ndarray], key: str, nodes: int, op: Opera
 
 
 def arrivals(segments: np.ndarray, nodes: int) -> np.ndarray:
-    """Entries each node waits for in an exchange: those that come to it and those it sends itself.
+    """Transfers each node waits for in an exchange: those that come to it and those it sends.
+
+    A list entry for several peers counts as one for each of them.
 
     Its own are counted because their sources may be overwritten only when they have left.
     """

@@ -18,6 +18,8 @@ from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.intervals import Crowded, assign
+from dojocc.passes.solve.peers import merged
+from dojocc.passes.solve.segments import spread
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import DoesNotFit, InputError
 from dojocc.runtime.mesh.routes import route_flows
@@ -51,7 +53,9 @@ class Route(Pass):
        come to that one's barrier, which lies behind the wait.
     2. A segment becomes a push entry of its source node: buffer addresses are added, and the
        exchange's semaphore rises at both ends when the entry is done.
-    3. Every pair of nodes that talks has a route on the mesh; every entry stays inside its buffers.
+    3. Entries of one node that differ only in their peer become one, where the peers are in
+       arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
+    4. Every pair of nodes that talks has a route on the mesh; every entry stays inside its buffers.
 
     Fails: DoesNotFit when more exchanges are under way than there are semaphores; InputError on a
     segment outside its buffers, or between nodes that no route joins.
@@ -70,7 +74,7 @@ class Route(Pass):
         for exchange in sorted(plan.exchanges, key=lambda each: each.number.value.data):
             segments = segments_of(ctx.resources, exchange)
             check_segments(exchange, segments, len(nodes))
-            parts.append(by_node(entries(exchange, segments)))
+            parts.append(merged(entries(exchange, segments)))
         lists = np.concatenate(parts)
         check_routes(target, nodes, lists)
         ctx.resources[LISTS] = lists
@@ -175,13 +179,14 @@ def extent(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
-    """The list entries of an exchange."""
+    """The list entries of an exchange, one a segment."""
     assert exchange.semaphore is not None
     rows = np.zeros(len(segments), LIST_DTYPE)
     rows["list"] = exchange.number.value.data
     rows["cls"] = rows["peer_cls"] = CLASS
     rows["kind"] = PUSH
     rows["node"], rows["peer"] = segments["src_node"], segments["dst_node"]
+    rows["peers"] = rows["peer_stride"] = 1
     addresses = np.array([buffer_address(value) for value in exchange.sources], np.int64)
     rows["src"] = segments["src"] + addresses[segments["operand"]]
     rows["dst"] = segments["dst"] + buffer_address(exchange.destination)
@@ -194,15 +199,10 @@ def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
 def check_routes(target: Target, nodes: np.ndarray, lists: np.ndarray) -> None:
     """Every pair of nodes that talks is joined by a route over live links."""
     count = len(nodes)
-    talks = np.bincount(lists["node"].astype(np.int64) * count + lists["peer"], minlength=1)
+    talks = np.zeros(count * count, bool)
+    entry, turn = spread(lists["peers"].astype(np.int64))
+    peer = lists["peer"].astype(np.int64)[entry] + turn * lists["peer_stride"][entry]
+    talks[lists["node"].astype(np.int64)[entry] * count + peer] = True
     source, peer = np.divmod(np.flatnonzero(talks), count)
     if len(source):
         route_flows(target, nodes[source], nodes[peer])
-
-
-def by_node(rows: np.ndarray) -> np.ndarray:
-    """An exchange's entries by node; each node's stay in the order the solver chose."""
-    node = rows["node"].astype(np.int64)
-    if (node[1:] >= node[:-1]).all():
-        return rows
-    return rows[np.argsort(node, kind="stable")]

@@ -34,6 +34,9 @@ __all__ = ["NO_SEMAPHORE", "LIST_DTYPE", "Program", "ProgramClass", "load", "sav
 PUSH, PULL, DRAM_LOAD, DRAM_STORE = range(4)
 
 # One row a transfer-list entry: count1 x count0 runs of `bytes`, then one post to each semaphore.
+# A push is carried out for `peers` nodes, `peer`, `peer` + `peer_stride`, ..., in no fixed order,
+# each a whole transfer of its own: `far_sem` rises by one at each of them, `home_sem` by `peers` at
+# home. Transfers of any other kind have one peer.
 LIST_DTYPE = np.dtype(
     [
         ("list", "<u4"),
@@ -42,6 +45,8 @@ LIST_DTYPE = np.dtype(
         ("kind", "u1"),
         ("peer_cls", "<u2"),
         ("peer", "<u4"),
+        ("peers", "<u4"),
+        ("peer_stride", "<u4"),
         ("src", "<u8"),
         ("dst", "<u8"),
         ("bytes", "<u4"),

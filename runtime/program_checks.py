@@ -190,8 +190,14 @@ def check_lists(target: Target, classes: Sequence[ProgramClass], lists: np.ndarr
     _require(lists, lists["node"] < sizes[lists["cls"]], "a node outside its class")
     peer_cls = np.where(dram, 0, lists["peer_cls"])
     _require(lists, peer_cls < len(classes), "a peer class that is not there")
-    peers = np.where(dram, target.dips.count, sizes[peer_cls])
-    _require(lists, lists["peer"] < peers, "a peer that is not there")
+    known = np.where(dram, target.dips.count, sizes[peer_cls])
+    _require(lists, lists["peers"] >= 1, "no peer")
+    _require(
+        lists, (lists["kind"] == 0) | (lists["peers"] == 1), "several peers, which only a push has"
+    )
+    # In floats, which 2**32 peers at strides of 2**32 cannot overflow.
+    travel = (lists["peers"] - 1.0) * lists["peer_stride"]
+    _require(lists, lists["peer"] + travel < known, "a peer that is not there")
     for name in ("far_sem", "home_sem"):
         known = (lists[name] < target.node.semaphores) | (lists[name] == NO_SEMAPHORE)
         _require(lists, known, "a semaphore that is not there")

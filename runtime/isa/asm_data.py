@@ -24,7 +24,8 @@ TENSOR_TYPES = (
 LARGEST_TENSOR = 1 << 40  # bytes
 # Fields of a list entry that stand as `name=number`, and what they are when left out.
 FIELDS = {
-    **dict.fromkeys(("peer_cls", "src", "dst", "bytes"), 0),
+    **{"peer_cls": 0, "peers": 1, "peer_stride": 1},
+    **dict.fromkeys(("src", "dst", "bytes"), 0),
     **{"count0": 1, "src_stride0": 0, "dst_stride0": 0},
     **{"count1": 1, "src_stride1": 0, "dst_stride1": 0},
     **{"far_sem": NO_SEMAPHORE, "home_sem": NO_SEMAPHORE},

@@ -59,6 +59,7 @@ def program(
     entry = np.zeros(len(lists or []), LIST_DTYPE)
     entry["far_sem"] = entry["home_sem"] = 255
     entry["count0"] = entry["count1"] = 1
+    entry["peers"] = entry["peer_stride"] = 1
     for row, fields in zip(entry, lists or [], strict=True):
         for name, value in fields.items():
             row[name] = value

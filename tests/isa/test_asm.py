@@ -65,7 +65,7 @@ SOURCE = """\
 
 .list 0, grid
   .push 0, grid 1, src=640, dst=128, bytes=64, count0=4, src_stride0=-64, home_sem=2
-  .push 1, spare 0, src=64, dst=128, bytes=64, far_sem=3
+  .push 1, spare 0, peers=2, peer_stride=2, src=64, dst=128, bytes=64, far_sem=3
 
 .list 7, spare
   .dld 0, dip 0, dst=128, bytes=64
@@ -93,6 +93,8 @@ def test_the_program_is_what_the_text_says():
     assert program.inputs[0].source == "input 0" and program.outputs[0].source == ""
     assert program.lists["far_sem"].tolist() == [255, 3, 255]
     assert program.lists["peer_cls"].tolist() == [0, 1, 0]
+    assert program.lists["peers"].tolist() == [1, 2, 1]
+    assert program.lists["peer_stride"].tolist() == [1, 2, 1]
     assert program.lists["src_stride0"].tolist() == [-64, 0, 0]
 
 

@@ -140,6 +140,11 @@ def test_a_file_that_is_no_zip_is_refused(data):
         ({"peer_cls": 9}, "a peer class that is not there"),
         ({"peer": 6}, "a peer that is not there"),
         ({"kind": 2, "peer": 1}, "a peer that is not there"),
+        ({"peers": 0}, "no peer"),
+        ({"peer": 2, "peers": 3, "peer_stride": 2}, "a peer that is not there"),
+        ({"peers": 2**32 - 1, "peer_stride": 2**32 - 1}, "a peer that is not there"),
+        ({"kind": 1, "peers": 2}, "several peers, which only a push has"),
+        ({"kind": 2, "peers": 2, "peer_stride": 0}, "several peers, which only a push has"),
         ({"far_sem": 64}, "a semaphore that is not there"),
         ({"src": 1310720}, "bytes outside the memory at its src end"),
         ({"dst": 2**64 - 1}, "bytes outside the memory at its dst end"),
@@ -158,6 +163,7 @@ def test_transfer_lists_may_run_backwards_and_be_empty():
     nothing = list_entry(list=1, src=2**40, count0=0, src_stride0=2**50)
     dram = list_entry(list=2, kind=2, src=32_000_000_000 - 1)
     make_program(lists=np.concatenate([back, nothing, dram]))
+    make_program(lists=list_entry(peer=1, peers=3, peer_stride=2))
     with pytest.raises(InputError, match="are not sorted"):
         make_program(lists=np.concatenate([dram, back]))
 

@@ -17,6 +17,7 @@ LAYOUT = Layout((4, 16), (DimShard(("row",), 2, 0, 2, 2), whole(16)), "BF16", (2
 def list_entry(**fields):
     row = np.zeros(1, LIST_DTYPE)
     row["bytes"] = row["count0"] = row["count1"] = 1
+    row["peers"] = row["peer_stride"] = 1
     row["far_sem"] = row["home_sem"] = 255
     for name, value in fields.items():
         row[name] = value
