@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.function import main_function, result_names
-from dojocc.dialects.interpret_nn import _checked_inputs as checked_inputs
+from dojocc.dialects.interpret_nn import checked_inputs
 from dojocc.dialects.location import describe
 from dojocc.dialects.mesh import ExchangeOp, need_layout
 from dojocc.dialects.mesh_verify import verify_layouts
@@ -90,7 +90,7 @@ def run_mesh(
     function = main_function(module)
     arguments = function.body.block.args
     arrays = checked_inputs(function, inputs)
-    values = {
+    values: dict[SSAValue, Parts] = {
         argument: Parts.cut(array, need_layout(argument, function))
         for argument, array in zip(arguments, arrays, strict=True)
     }

@@ -32,7 +32,7 @@ def run_nn(
     """
     function = main_function(module)
     block = function.body.block
-    arguments = _checked_inputs(function, inputs)
+    arguments = checked_inputs(function, inputs)
     environment: dict[SSAValue, np.ndarray] = dict(zip(block.args, arguments, strict=True))
     remaining: dict[SSAValue, int] = {
         value: value.uses.get_length() for op in block.ops for value in op.results
@@ -60,7 +60,7 @@ def _release(
                 del environment[value]
 
 
-def _checked_inputs(
+def checked_inputs(
     function: FuncOp, inputs: Mapping[str, np.ndarray] | Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     names = input_names(function)

@@ -50,9 +50,7 @@ def _verify_kernel(op: NNOp) -> None:
     layouts = [need_layout(value, op) for value in op.operands]
     for number, result in enumerate(op.results):
         start, stop = need_layout(result, op).boxes()
-        busy = (stop > start).all(1)
-        if need_layout(result, op).shape == ():
-            busy = np.ones(len(busy), bool)
+        busy = np.all(stop > start, axis=1)  # true of a scalar on every node
         loops = loop_ranges(found, start, stop, number)
         for operand, (maps, layout) in enumerate(zip(found.operands, layouts, strict=True)):
             _verify_operand(op, operand, layout, needed_ranges(maps, loops, layout), busy)

@@ -79,9 +79,10 @@ class Planner:
         for op in block.ops:
             if isinstance(op, ReturnOp):
                 plan.reads[op] = [self._returned(plan, value) for value in op.operands]
-            elif is_kernel(op):
-                self._kernel(plan, op)
-            elif not isinstance(op, NNOp):
+            elif isinstance(op, NNOp):
+                if is_kernel(op):
+                    self._kernel(plan, op)
+            else:
                 raise UnsupportedError(
                     f"{op.name} cannot be sharded",
                     where=describe(op),

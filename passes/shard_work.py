@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xdsl.dialects.builtin import TensorType, bf16
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from dojocc.dialects.domain import Affine, Dim, Map
 from dojocc.dialects.footprint import Uses, uses
@@ -61,7 +61,9 @@ def root_operand(op: NNOp, number: int) -> int | None:
     if root is None or number >= len(root.operands) or not isinstance(op, FusedOp):
         return None
     value = root.operands[number]
-    return list(op.block.args).index(value) if value in op.block.args else None
+    if isinstance(value, BlockArgument) and value.block is op.block:
+        return value.index
+    return None
 
 
 def uses_matrix_unit(op: NNOp) -> bool:

@@ -56,8 +56,10 @@ def _strided_point(fused: FusedOp) -> ConvolutionOp | None:
 
 def _rewrite(fused: FusedOp) -> None:
     root = _strided_point(fused)
-    assert root is not None and isinstance(root.operands[0], BlockArgument)
-    number = root.operands[0].index
+    assert root is not None
+    argument = root.operands[0]
+    assert isinstance(argument, BlockArgument)
+    number = argument.index
     value = fused.operands[number]
     sizes = shape(value)
     outputs = shape(root.results[0])[1:-1]

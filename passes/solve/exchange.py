@@ -32,7 +32,7 @@ class Exchanges:
         self._known: dict[tuple, np.ndarray] = {}
 
     def segments(self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray) -> np.ndarray:
-        digest = sha256(np.ascontiguousarray(index, np.int64).view(np.uint8)).digest()
+        digest = sha256(index.astype(np.int64).tobytes()).digest()
         key = (dst, sources, index.shape, digest)
         if key not in self._known:
             while len(self._known) >= REMEMBERED:
