@@ -2,7 +2,8 @@
 
 Rules (nothing else may be assumed of a buffer):
 1. The last dimension reserves a multiple of 16 elements; elements past its logical extent are zero.
-   Exception: a bf16 constant that is the right operand of a matrix-unit contraction (its last
+   Exception: a bf16 constant (or an exchange's copy of one) that is the right operand of a
+   matrix-unit contraction (its last
    dimension is the columns) reserves a multiple of 8, so that 8-column shards waste nothing.
 2. The second-to-last dimension of a matrix-unit kernel's *result* (rows; a convolution's width)
    reserves a multiple of 8, so that an 8-row block may be stored whole.
