@@ -16,7 +16,7 @@ import numpy as np
 from dojocc.runtime.engines.access import Access, inside
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
-from dojocc.runtime.engines.hazards import Touch, conflict
+from dojocc.runtime.engines.hazards import Touch, apart, conflict
 from dojocc.runtime.engines.loads import Load, affine, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
 from dojocc.runtime.engines.reductions import fold
@@ -98,15 +98,15 @@ class Nest:
         return reason
 
     def loads_met(self, touches: list[Touch]) -> set[int]:
-        """Words of loads whose span meets a store's: their values are copied when loaded."""
-        stores = [t.access.where() for t in touches if t.stores and t.access is not None]
-        met = set()
-        for touch in touches:
-            if not touch.stores and touch.access is not None:
-                low, high = touch.access.where()
-                if any(low < end and start < high for start, end in stores):
-                    met.add(touch.op.word)
-        return met
+        """Words of loads that read bytes the nest stores: their values are copied when loaded."""
+        stores = [t.access for t in touches if t.stores and t.access is not None]
+        return {
+            touch.op.word
+            for touch in touches
+            if not touch.stores
+            and touch.access is not None
+            and not all(apart(store, touch.access) for store in stores)
+        }
 
     def touches(self, loop: Loop) -> list[Touch]:
         """Every memory instruction that will run, in program order."""

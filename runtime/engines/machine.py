@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dojocc.runtime.engines.footprint import Footprints
 from dojocc.runtime.engines.transfers import ListParser
 from dojocc.runtime.engines.tree import Op, Tree
 from dojocc.runtime.errors import InputError, MachineStop
@@ -70,6 +71,7 @@ class Machine:
         self.dram: dict[int, np.ndarray] = {}
         self.names = {c.name: number for number, c in enumerate(program.classes)}
         self.parser = ListParser(self)
+        self.footprints = Footprints()
         self.limit = watchdog
         self.reset()
         for image in filter(images, program.images):

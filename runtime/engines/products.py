@@ -12,6 +12,7 @@ from dojocc.runtime.engines.access import Access, inside, region
 from dojocc.runtime.engines.contraction import Operand, contract
 from dojocc.runtime.engines.dedupe import group_rows
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
+from dojocc.runtime.engines.footprint import at_nodes, bound_classes
 from dojocc.runtime.engines.loads import Load, decoded_view, descriptor
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.tree import Op
@@ -93,23 +94,17 @@ def _from_values(nest, values: np.ndarray) -> Operand:
 
 
 def from_memory(nest, access: Access, fmt: Descriptor) -> Operand:
-    """Operand from the bytes of the nodes: nodes with equal bytes and bounds share one row."""
+    """Operand from the bytes of the nodes.
+
+    Nodes whose bytes agree wherever padding does not hide them share one row.
+    """
     bytes_, offset = region(nest.sram, nest.nodes, access)
-    bounds = access.bounds
-    limits = [] if bounds is None else [bounds.y0, bounds.x0, bounds.y_limit, bounds.x_limit]
-    first, group = group_rows(bytes_, [limit for limit in limits if limit is not None])
-    values = decoded_view(bytes_[first], offset, access, fmt)
-    if bounds is None:
-        return Operand(values, group)
-    chosen = replace(
-        access,
-        bounds=replace(
-            bounds,
-            **{
-                name: limit[first]
-                for name, limit in zip(("y0", "x0", "y_limit", "x_limit"), limits, strict=True)
-                if isinstance(limit, np.ndarray)
-            },
-        ),
-    )
-    return Operand(values, group, inside(chosen))
+    if access.bounds is None:
+        first, group = group_rows(bytes_, [])
+        return Operand(decoded_view(bytes_[first], offset, access, fmt), group)
+    representatives, number = bound_classes(access, len(bytes_))
+    used = nest.engine.footprints.get(access, representatives)
+    visible = bytes_ if used.all() else bytes_ * used[number].view(np.uint8)
+    first, group = group_rows(visible, [number])
+    mask = inside(at_nodes(access, first))
+    return Operand(decoded_view(visible[first], offset, access, fmt), group, mask)

@@ -20,13 +20,18 @@ LARGEST = 64
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """Granule indexes from one memory to another: ("sram", class) or ("dram", dip)."""
+    """Granule indexes from one memory to another: ("sram", class) or ("dram", dip).
+
+    `written` is for the first of `times` peers; each further one lies `step` granules on.
+    """
 
     source: tuple[str, int]
     target: tuple[str, int]
     granule: int
     read: np.ndarray
     written: np.ndarray
+    times: int
+    step: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,14 @@ def expand(entries: np.ndarray, granule: int) -> tuple[np.ndarray, np.ndarray, n
         place("src", "src_stride0", "src_stride1"),
         place("dst", "dst_stride0", "dst_stride1"),
     )
+
+
+def each_peer(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Entries repeated once for each of their peers, and that peer."""
+    count = entries["peers"].astype(np.int64)
+    number = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    every = np.repeat(entries, count)
+    return every, every["peer"].astype(np.int64) + number * every["peer_stride"]
 
 
 class ListParser:
@@ -110,7 +123,9 @@ class ListParser:
             self.granules(copy.source, copy.granule),
             self.granules(copy.target, copy.granule),
         )
-        target[copy.written] = source[copy.read]
+        content = source[copy.read]
+        for number in range(copy.times):
+            target[copy.written + number * copy.step if number else copy.written] = content
 
     def granules(self, memory: tuple[str, int], granule: int) -> np.ndarray:
         """A memory as an array of granules."""
@@ -118,9 +133,7 @@ class ListParser:
         flat = (
             self.machine.sram[number].reshape(-1) if kind == "sram" else self.machine.dram[number]
         )
-        if granule <= 8:
-            return flat.view(f"u{granule}")
-        return flat.view(np.uint64).reshape(-1, granule // 8)
+        return flat.view(f"u{granule}" if granule <= 8 else f"V{granule}")
 
     def plan(self, entries: np.ndarray, cls: int) -> Plan:
         """Expand entries, grouped by the memories they join and by granule."""
@@ -130,7 +143,8 @@ class ListParser:
         key[:, 1] = np.where(dram, entries["peer"], key[:, 1])
         for kind, other in np.unique(key, axis=0):
             part = entries[(key == (kind, other)).all(1)]
-            moved += int((part["bytes"].astype(np.int64) * part["count0"] * part["count1"]).sum())
+            size = part["bytes"].astype(np.int64) * part["count0"] * part["count1"] * part["peers"]
+            moved += int(size.sum())
             copies += self.copies(part, int(kind), int(other), cls)
             posts += self.posts(part, int(kind), int(other), cls)
             self.remember(part, int(kind), int(other), cls)
@@ -154,9 +168,10 @@ class ListParser:
         names = ("src", "dst", "bytes", "src_stride0", "dst_stride0", "src_stride1", "dst_stride1")
         parts = [part[name].astype(np.int64) for name in names] + [np.full(len(part), size)]
         granule = divisor(np.stack(parts, 1))
+        key = np.stack([granule, part["peers"], part["peer_stride"]], 1).astype(np.int64)
         found = []
-        for width in np.unique(granule):
-            chosen = part[granule == width]
+        for width, peers, stride in np.unique(key, axis=0):
+            chosen = part[(key == (width, peers, stride)).all(1)]
             entry, read, written = expand(chosen, int(width))
             node, peer = (chosen[name].astype(np.int64)[entry] for name in ("node", "peer"))
             if kind in (PUSH, PULL):
@@ -166,7 +181,10 @@ class ListParser:
                 written += node * size
             else:
                 read += node * size
-            found.append(Copy(source, target, int(width), read // width, written // width))
+            step = int(stride) * size // int(width)
+            found.append(
+                Copy(source, target, int(width), read // width, written // width, int(peers), step)
+            )
         return found
 
     def posts(self, part: np.ndarray, kind: int, other: int, cls: int) -> list[tuple]:
@@ -177,7 +195,8 @@ class ListParser:
             at_peer = at_target == peer_is_target
             if not len(chosen) or (at_peer and kind in (DRAM_LOAD, DRAM_STORE)):
                 continue
-            nodes = chosen["peer" if at_peer else "node"].astype(np.int64)
+            chosen, peers = each_peer(chosen)
+            nodes = peers if at_peer else chosen["node"].astype(np.int64)
             found.append((other if at_peer else cls, nodes, chosen[name].astype(np.int64)))
         return found
 

@@ -23,6 +23,7 @@ class Vector(Core):
     def __init__(self, machine, counters, exact: bool) -> None:
         super().__init__(machine, counters)
         self.exact = exact
+        self.footprints = machine.footprints
         self.by_bytes = Reference(machine, counters)
 
     def whole(self, loop: Loop, thread: Thread, counts: dict) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dojocc.runtime.engines.transfers import each_peer
 from dojocc.runtime.mesh.routes import flow_set
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL
 from dojocc.runtime.target import Target
@@ -32,7 +33,9 @@ def entry_bytes(entries: np.ndarray) -> np.ndarray:
 
 
 def list_time(program, target: Target, entries: np.ndarray, cls: int) -> ListTime:
-    """Time of every entry of one list."""
+    """Time of every transfer of one list (an entry with several peers is several transfers)."""
+    entries, peers = each_peer(entries)
+    entries["peer"] = peers
     size = entry_bytes(entries)
     cycles = np.zeros(len(entries))
     dram = np.isin(entries["kind"], (DRAM_LOAD, DRAM_STORE))

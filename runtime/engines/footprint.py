@@ -1,0 +1,75 @@
+"""Which bytes of an access's span count: those that some in-bounds granule reads.
+
+Two nodes whose spans differ only in bytes that padding hides hold the same operand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dojocc.runtime.engines.access import Access, inside
+
+LIMITS = ("y0", "x0", "y_limit", "x_limit")
+
+
+def bound_classes(access: Access, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """(representative nodes, class of every node) by the values of the access's bounds."""
+    columns = [getattr(access.bounds, name) for name in LIMITS]
+    varying = [np.asarray(c) for c in columns if isinstance(c, np.ndarray)]
+    if not varying:
+        return np.zeros(1, np.int64), np.zeros(nodes, np.int64)
+    _, first, group = np.unique(
+        np.stack(varying, 1), axis=0, return_index=True, return_inverse=True
+    )
+    return first, group.reshape(-1)
+
+
+def at_nodes(access: Access, nodes: np.ndarray) -> Access:
+    """The access with the bounds of some of its nodes."""
+    values = {name: getattr(access.bounds, name) for name in LIMITS}
+    chosen = {n: v[nodes] for n, v in values.items() if isinstance(v, np.ndarray)}
+    return replace(access, bounds=replace(access.bounds, **chosen))
+
+
+class Footprints:
+    """Remembers `used_bytes` by everything it depends on."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple, np.ndarray] = {}
+
+    def get(self, access: Access, first: np.ndarray) -> np.ndarray:
+        bounds = at_nodes(access, first).bounds
+        limits = [getattr(bounds, name) for name in LIMITS]
+        key = (
+            (access.counts, access.strides, access.granules, access.pitch, access.elements)
+            + (access.item, bounds.y_strides, bounds.x_strides, bounds.granule_step)
+            + (bounds.lane_step, bounds.first)
+            + tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in limits)
+        )
+        if key not in self.known:
+            self.known[key] = used_bytes(access, first)
+        return self.known[key]
+
+
+def used_bytes(access: Access, first: np.ndarray) -> np.ndarray:
+    """bool [classes, span]: bytes that an in-bounds granule of that class of nodes touches."""
+    low, high = access.span()
+    used = np.zeros((len(first), high - low), bool)
+    mask = inside(at_nodes(access, first))
+    if mask is None:
+        mask = np.ones((1,) * (1 + len(access.shape)), bool)
+    start = np.zeros((1,) * len(access.shape), np.int64)
+    for axis, (count, step) in enumerate(zip(access.shape, access.steps, strict=True)):
+        if axis < len(access.shape) - 1:
+            offset = np.arange(count, dtype=np.int64) * step
+            start = start + offset.reshape((-1,) + (1,) * (len(access.shape) - axis - 1))
+    width = access.elements * access.item
+    for number in range(len(first)):
+        own = mask[number if mask.shape[0] > 1 else 0].any(axis=-1, keepdims=True)
+        shape = np.broadcast_shapes(own.shape, start.shape)
+        every = np.broadcast_to(start, shape)[np.broadcast_to(own, shape)] - low
+        every = np.unique(every)
+        used[number][(every[:, None] + np.arange(width)).reshape(-1)] = True
+    return used
