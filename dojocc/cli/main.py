@@ -118,11 +118,9 @@ def guarded(words: list[str], action: Callable[[], int]) -> int:
     """Do it; whatever it raises becomes a message and an exit code."""
     debug = os.environ.get("DOJOCC_DEBUG", "") not in ("", "0")
     try:
-        code = action()
+        code = until_exit(action)
         sys.stdout.flush()
         return code
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
         # Nobody reads on: fine. Python's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -141,6 +139,14 @@ def guarded(words: list[str], action: Callable[[], int]) -> int:
         if debug:
             raise
         return report_internal(error, words)
+
+
+def until_exit(action: Callable[[], int]) -> int:
+    """The action's code, or the one argparse leaves with after --help or a usage error."""
+    try:
+        return action()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
 
 
 if __name__ == "__main__":
