@@ -1,9 +1,11 @@
-"""Cycles of straight-line code and loop nests on one node: in-order issue, unit ports, latencies.
+"""Cycles of straight-line code and loop nests on one node.
 
-The model: one thread issues in order, at most `decode_width / decode_threads` instructions a cycle,
-each unit as many as it has ports; an instruction waits until the registers it reads are ready. An
-accumulating instruction may follow one into the same destination after its issue interval (assumed:
-the adders forward). Hardware loops cost no bubble (assumed).
+An innermost loop runs at its initiation interval: what its body takes of the decoder and of each
+unit's ports (hardware loops and the four-way threading hide latencies inside; assumed), plus the
+latency of one iteration at the end. Code around it issues in order, at most `decode_width /
+decode_threads` instructions a cycle, each unit as many as it has ports, and waits until the
+registers it reads are ready. An accumulating instruction may follow one into the same destination
+after its issue interval (assumed: the adders forward).
 """
 
 from __future__ import annotations
@@ -30,17 +32,8 @@ class Pipeline:
     done: int = 0
 
     def __post_init__(self) -> None:
-        node = self.target.node
-        ports = {
-            "scalar": node.scalar_units,
-            "address": node.address_units,
-            "load": node.load_ports,
-            "store": node.store_ports,
-            "vector": node.vector_units,
-            "matrix": node.matrix_units,
-        }
-        self.busy = {unit: [0] * count for unit, count in ports.items()}
-        self.width = max(1, node.decode_width // node.decode_threads)
+        self.busy = {unit: [0] * count for unit, count in unit_ports(self.target).items()}
+        self.width = decode_width(self.target)
 
     def issue(self, op: Op) -> None:
         """Issue one instruction."""
@@ -91,17 +84,60 @@ def run_block(block: Block, pipeline: Pipeline, counts: dict[Loop, int]) -> None
 
 
 def run_loop(loop: Loop, pipeline: Pipeline, counts: dict[Loop, int]) -> None:
-    """Some iterations one by one, the rest at the steady interval."""
+    """An innermost loop at its initiation interval; others one iteration like the last."""
     count = int(counts[loop])
-    before = pipeline.now
+    ops = straight(loop.body)
     for iteration in range(count):
         start = pipeline.now
         run_block(loop.body, pipeline, counts)
-        interval = pipeline.now - start
-        if iteration + 1 >= WARM:
-            pipeline.skip(max(interval, 0) * (count - iteration - 1))
+        if ops is not None:
+            pipeline.skip((count - 1) * initiation_interval(ops, pipeline.target))
             return
-        before = max(before, start)
+        if iteration + 1 >= WARM:
+            pipeline.skip((pipeline.now - start) * (count - iteration - 1))
+            return
+
+
+def straight(block: Block) -> list[Op] | None:
+    """The block's instructions, calls followed; None if a loop is inside."""
+    ops: list[Op] = []
+    for item in block.items:
+        if isinstance(item, Loop):
+            return None
+        inner = straight(item.body) if isinstance(item, Call) else [item]
+        if inner is None:
+            return None
+        ops += inner
+    return ops
+
+
+def initiation_interval(ops: list[Op], target: Target) -> int:
+    """Cycles from one iteration of a straight body to the next: the most used resource."""
+    ports = unit_ports(target)
+    work = dict.fromkeys(ports, 0)
+    for op in ops:
+        if op.row.unit in work:
+            work[op.row.unit] += op.row.issue
+    most = max(-(-amount // ports[unit]) for unit, amount in work.items())
+    return max(1, most, -(-len(ops) // decode_width(target)))
+
+
+def unit_ports(target: Target) -> dict[str, int]:
+    """Instructions a cycle that each unit takes."""
+    node = target.node
+    return {
+        "scalar": node.scalar_units,
+        "address": node.address_units,
+        "load": node.load_ports,
+        "store": node.store_ports,
+        "vector": node.vector_units,
+        "matrix": node.matrix_units,
+    }
+
+
+def decode_width(target: Target) -> int:
+    """Instructions a cycle that one thread gets of the decoder."""
+    return max(1, target.node.decode_width // target.node.decode_threads)
 
 
 def nest_cycles(loop: Loop, target: Target, counts: dict[Loop, int]) -> int:
