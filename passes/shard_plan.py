@@ -5,6 +5,7 @@ Reads the IR and decides; writes nothing. passes/shard_realise.py turns a plan i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from xdsl.dialects.builtin import f32
@@ -25,6 +26,7 @@ from dojocc.passes.solve.sharding import (
     choose,
     fits,
     is_brought,
+    near_spread,
     needs_zero_rows,
 )
 from dojocc.passes.solve.work import Access, Grid, Work, spread_work
@@ -60,6 +62,7 @@ class Known:
     works: dict[tuple[Operation, str], Work] = field(default_factory=dict)
     offered: dict[tuple[Work, Grid], tuple[Placed, ...]] = field(default_factory=dict)
     moved: dict[tuple[Layout | None, Layout, bool], int] = field(default_factory=dict)
+    spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class Planner:
 
     def _source(self, plan: Plan, value: SSAValue) -> Source:
         if is_constant(value):
-            return Source("constant", self._spread(value))
+            return Source("constant", spread=self._near(plan, value))
         if value in plan.homes:
             return Source("held", plan.homes[value])
         if is_movement(value.owner):
@@ -146,6 +149,8 @@ class Planner:
             zero_dims = (access.depth_dim, -1)
         if is_constant(value):
             brought = is_brought(source, wanted, self._exchange, self.weights)
+            if brought:
+                plan.homes.setdefault(value, self._near(plan, value)(wanted))
             return self._copy(plan, Copy(value, wanted, zero_dims, image=not brought))
         free = value not in plan.homes and not is_movement(value.owner)
         if free:
@@ -182,14 +187,33 @@ class Planner:
         plan.homes[value] = self._spread(value)
         return None
 
+    def _near(self, plan: Plan, value: SSAValue) -> Callable[[Layout], Layout]:
+        """How a constant is kept spread over the nodes, by the layout in which it is wanted."""
+        if value in plan.homes:
+            home = plan.homes[value]
+            return lambda wanted: home
+        work = self._spread_work(value)
+        known = self.known.spreads.setdefault(work, {})
+
+        def near(wanted: Layout) -> Layout:
+            if wanted not in known:
+                spreads = [each.results[0] for each in self._offered(work)]
+                known[wanted] = near_spread(spreads, wanted)
+            return known[wanted]
+
+        return near
+
     def _spread(self, value: SSAValue) -> Layout:
         """A layout that shares a tensor out evenly, where no kernel makes it or reads it first."""
+        work = self._spread_work(value)
+        offered = self._offered(work)
+        return choose(work, offered, (), self._exchange, Weights(), self.room).results[0]
+
+    def _spread_work(self, value: SSAValue) -> Work:
         kind = value.type
         shape = tuple(kind.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
         fmt = self.formats[kind.element_type]  # pyright: ignore[reportAttributeAccessIssue]
-        work = spread_work(shape, fmt)
-        offered = self._offered(work)
-        return choose(work, offered, (), self._exchange, Weights(), self.room).results[0]
+        return spread_work(shape, fmt)
 
 
 def is_movement(op: object) -> bool:

@@ -6,11 +6,15 @@ is made for one kernel at a time, in order; `Weights` says how dear SRAM is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from dojocc.passes.solve.work import Access, Choice, Grid, Work, access_layout, block
 from dojocc.runtime.layout import Layout
+
+SPARE = 1.25
+"""How much larger than need be a constant's share of a node may be, to lie near its readers."""
 
 KernelCost = Callable[[Work, Choice], float]
 ExchangeCost = Callable[[Layout | None, Layout, bool], float]
@@ -20,13 +24,15 @@ ExchangeCost = Callable[[Layout | None, Layout, bool], float]
 class Source:
     """Where an operand comes from.
 
-    "constant": stays in SRAM, as wanted or spread evenly in `layout` and brought for each use;
+    "constant": stays in SRAM, as wanted or spread evenly, as `spread` says, and brought for each
+    use;
     "free": an input without a layout yet; "held": in `layout`; "moved": made by data movement from
     elsewhere (`layout` is its largest source's).
     """
 
     kind: str
     layout: Layout | None = None
+    spread: Callable[[Layout], Layout] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,36 @@ def operand_cost(
 
 def _bring_cost(source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights) -> float:
     """What it costs to keep a constant spread over the nodes and to bring it for each use."""
-    assert source.layout is not None
-    brought = exchange(source.layout, wanted, True) + wanted.bytes * weights.activation
-    return source.layout.bytes * weights.resident + brought
+    assert source.spread is not None
+    kept = source.spread(wanted)
+    brought = exchange(kept, wanted, True) + wanted.bytes * weights.activation
+    return kept.bytes * weights.resident + brought
+
+
+def near_spread(spreads: Sequence[Layout], wanted: Layout) -> Layout:
+    """Of layouts that share a constant out, one almost as small as any that is cheap to bring from.
+
+    A node of `wanted` should take from its own row or column, so that what is wanted shared out
+    stays so and only the other axis is gathered; and from few nodes, each of which then serves many
+    readers alike.
+    """
+    room = SPARE * min(layout.bytes for layout in spreads)
+
+    def distance(layout: Layout) -> tuple[int, float, int]:
+        pairs = zip(layout.dims, wanted.dims, strict=True)
+        apart = sum(bool(b.axes) and (a.axes, a.step) != (b.axes, b.step) for a, b in pairs)
+        return apart, givers(layout, wanted), layout.bytes
+
+    return min((each for each in spreads if each.bytes <= room), key=distance)
+
+
+def givers(source: Layout, wanted: Layout) -> float:
+    """About how many nodes a node of `wanted` takes from."""
+    count = 1.0
+    for held, dim, size in zip(source.dims, wanted.dims, source.shape, strict=True):
+        if held.axes and held.step:
+            count *= max(1.0, min(dim.extent / held.step, ceil(size / held.step)))
+    return count
 
 
 def is_brought(source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights) -> bool:

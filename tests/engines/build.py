@@ -31,6 +31,18 @@ def spread(columns: int, fmt: str) -> Layout:
     return Layout((NODES, columns), (across, DimShard((), 0, 0, columns, columns)), fmt, GRID)
 
 
+def list_rows(lists: list[dict]) -> np.ndarray:
+    """List entries by the fields that matter; the others as a plain copy has them."""
+    rows = np.zeros(len(lists), LIST_DTYPE)
+    rows["far_sem"] = rows["home_sem"] = 255
+    for name in ("count0", "count1", "peers", "peer_stride"):
+        rows[name] = 1
+    for row, fields in zip(rows, lists, strict=True):
+        for name, value in fields.items():
+            row[name] = value
+    return rows
+
+
 def program(
     threads: list[list[str]],
     inputs: dict[str, tuple[int, int, str]] | None = None,
@@ -56,14 +68,6 @@ def program(
         tuple(entries),
         np.full(len(code), -1, np.int32),
     )
-    entry = np.zeros(len(lists or []), LIST_DTYPE)
-    entry["far_sem"] = entry["home_sem"] = 255
-    entry["count0"] = entry["count1"] = 1
-    entry["peers"] = entry["peer_stride"] = 1
-    for row, fields in zip(entry, lists or [], strict=True):
-        for name, value in fields.items():
-            row[name] = value
-
     def ports(table):
         return tuple(
             Port(
@@ -89,7 +93,7 @@ def program(
         ports(inputs),
         ports(outputs),
         tensors,
-        entry,
+        list_rows(lists or []),
         (Mark("op", "node"),),
         {},
     )
