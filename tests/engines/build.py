@@ -68,6 +68,7 @@ def program(
         tuple(entries),
         np.full(len(code), -1, np.int32),
     )
+
     def ports(table):
         return tuple(
             Port(
