@@ -64,6 +64,7 @@ class Nest:
         self.slots: dict[tuple[str, int], Slot] = {}
         self.pending: dict[str, int] = {}
         self.aliased: set[int] = set()
+        self.stepped: set[Loop] = set()
         self.stored: list[tuple[int, int]] = []
 
     # -- proof -------------------------------------------------------------------------------
@@ -76,8 +77,8 @@ class Nest:
             for inner in all_loops(loop):
                 if inner.register is not None and ("x", inner.register) in uses.writes:
                     reason = "a trip count changes inside the nest"
-                if inner is not loop and reason is None:
-                    reason = of_loop(inner).why_not(self.engine.exact)
+                elif inner is not loop and of_loop(inner).why_not(self.engine.exact):
+                    self.stepped.add(inner)
         if reason is None and any(kind == "a" for kind, _ in uses.writes):
             reason = "an address generator changes inside the nest"
         if reason is None:
@@ -190,8 +191,12 @@ class Nest:
     def run(self, loop: Loop) -> None:
         """Run the nest; afterwards the thread holds what the last iteration left."""
         self.check(loop)
-        if self.counts[loop]:
-            self.loop(loop)
+        outside = list(self.thread.counters)
+        try:
+            if self.counts[loop]:
+                self.loop(loop)
+        finally:
+            self.thread.counters[:] = outside
         for (kind, number), slot in self.slots.items():
             self.settle(kind, number, slot)
         self.engine.counters.lifted(self.pending, len(self.thread.nodes))
@@ -207,6 +212,10 @@ class Nest:
         store[number] = np.array(np.broadcast_to(value, (count, *value.shape[1:])))
 
     def loop(self, loop: Loop) -> None:
+        """Run a loop: all iterations at once, or, if it carries registers, one after another."""
+        if loop in self.stepped:
+            self.step(loop)
+            return
         self.path.append(loop)
         self.block(loop.body)
         for key in of_loop(loop).writes:
@@ -214,6 +223,13 @@ class Nest:
             if slot is not None and slot.depth == self.depth:
                 self.slots[key] = self.leave(key[0], slot)
         self.path.pop()
+
+    def step(self, loop: Loop) -> None:
+        """An inner loop in the machine's order, each iteration for all outer ones at once."""
+        for iteration in range(self.counts[loop]):
+            self.thread.counters[loop.level] = iteration
+            self.block(loop.body)
+        self.thread.counters[loop.level] = 0
 
     def leave(self, kind: str, slot: Slot) -> Slot:
         """The value of the last iteration of the innermost open loop."""
