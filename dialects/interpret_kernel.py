@@ -2,7 +2,7 @@
 rows.
 
 Buffers are raw bytes [nodes, bytes] between guards; what nobody wrote is 0xFF (NaN), reads past a
-buffer see the guard, writes past it are an error.
+buffer or writes outside it are errors.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from dojocc.runtime.layout import LANES
 
 GUARD = 4096
 """Bytes kept on either side of a buffer."""
+LINE = 64
+"""Buffers take whole lines of SRAM, so that a vector may be read at their end."""
 VLD, VST = TABLE["vld"], TABLE["vst"]
 
 
@@ -155,26 +157,37 @@ def column(value: Any, frame: Frame) -> np.ndarray:
     return np.broadcast_to(value, (len(frame.running),))[:, None, None]
 
 
-def fetch(bound: Bound, where: np.ndarray, frame: Frame) -> np.ndarray:
-    """The bytes at addresses; those past the guards read as the guard does."""
-    outside = (where < 0) | (where >= bound.buffer.raw.shape[1])
+def fetch(op: AccessOp, where: np.ndarray, good: np.ndarray | None, frame: Frame) -> np.ndarray:
+    """The bytes at addresses; what is in bounds lies in the buffer's own 64-byte lines."""
+    bound: Bound = frame.values[op.buffer]
+    outside = (where < GUARD) | (where >= GUARD - -bound.buffer.size // LINE * LINE)
+    if outside.any():
+        read = np.ones(where.shape, bool)
+        if good is not None:
+            read = np.repeat(good.reshape(len(where), -1), where[0].size // good.shape[1], 1)
+        check_inside(op, where, outside & read.reshape(where.shape), "loads", frame)
     safe = np.where(outside, 0, where)
     return bound.buffer.raw[frame.running[:, None, None], safe]
+
+
+def check_inside(op: AccessOp, where: np.ndarray, bad: np.ndarray, verb: str, frame: Frame) -> None:
+    """MachineStop where an access leaves its buffer."""
+    if not bad.any():
+        return
+    node = int(frame.running[np.argwhere(bad)[0][0]])
+    raise MachineStop(
+        f"a tile kernel {verb} past the end of its buffer",
+        where=f"node {node}, {op}",
+        numbers=f"byte {int(where[bad][0]) - GUARD} of {frame.values[op.buffer].buffer.size},"
+        f" counters {frame.counters}",
+    )
 
 
 def put(op: StoreOp, where: np.ndarray, codes: np.ndarray, keep: np.ndarray, frame: Frame) -> None:
     """Write codes [nodes, granules, elements of bytes] where `keep` says so."""
     bound: Bound = frame.values[op.buffer]
     low, high = GUARD, GUARD + bound.buffer.size
-    bad = keep & ((where < low) | (where >= high))
-    if bad.any():
-        node = int(frame.running[np.argwhere(bad)[0][0]])
-        raise MachineStop(
-            "a tile kernel stores past the end of its buffer",
-            where=f"node {node}, {op}",
-            numbers=f"byte {int(where[bad][0]) - GUARD} of {bound.buffer.size},"
-            f" counters {frame.counters}",
-        )
+    check_inside(op, where, keep & ((where < low) | (where >= high)), "stores", frame)
     rows = np.broadcast_to(frame.running[:, None, None], where.shape)
     bound.buffer.raw[rows[keep], where[keep]] = codes[keep]
 
@@ -205,10 +218,10 @@ def load(op: LoadOp, frame: Frame) -> np.ndarray:
     row, item = FORMATS[name], FORMATS[name].bytes
     lanes = 1 if granules == 0 else LANES // granules
     where = addresses(op, max(granules, 1), lanes * item, frame)
-    raw = fetch(frame.values[op.buffer], where, frame)
+    good = inside(op, max(granules, 1), lanes, frame)
+    raw = fetch(op, where, good, frame)
     codes = np.ascontiguousarray(raw.reshape(len(frame.running), -1)).view(row.dtype)
     values = VLD.body(codes, name, op.where.first)
-    good = inside(op, max(granules, 1), lanes, frame)
     if good is not None:
         values = np.where(good, values, pad_value(op.where, name).astype(values.dtype))
     return np.repeat(values, LANES, 1) if granules == 0 else values
@@ -235,8 +248,8 @@ def load_raw(op: LoadRawOp, frame: Frame) -> np.ndarray:
     width = op.granule_bytes.value.data
     granules = 64 // width
     where = addresses(op, granules, width, frame)
-    raw = fetch(frame.values[op.buffer], where, frame)
     good = inside(op, granules, 1, frame)
+    raw = fetch(op, where, good, frame)
     if good is not None:
         raw = np.where(good[:, :, None], raw, np.uint8(0))
     return np.ascontiguousarray(raw.reshape(len(frame.running), 64)).view(np.uint32)
@@ -247,7 +260,7 @@ def gather(op: GatherOp, frame: Frame) -> np.ndarray:
     item = FORMATS[name].bytes
     lane = view(get(op.indices, frame), "i32").astype(np.int64) * item
     where = addresses(op, 1, item, frame) + lane[:, :, None]
-    raw = fetch(frame.values[op.buffer], where, frame)
+    raw = fetch(op, where, None, frame)
     codes = np.ascontiguousarray(raw).view(FORMATS[name].dtype)[..., 0]
     return TABLE["vgat"].body(codes, name, None)
 

@@ -15,7 +15,7 @@ from dojocc.dialects.nn.indexing import TakeOp
 from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
 from dojocc.passes.kernels.frame import Frame, Request, lane_blocks, tail_bound
 from dojocc.passes.kernels.region import Evaluator, Leaf, Region
-from dojocc.passes.kernels.space import Loop, loop, simplified, space_of, view_of
+from dojocc.passes.kernels.space import Bound, Loop, loop, simplified, space_of, view_of
 from dojocc.runtime.layout import LANES
 
 
@@ -38,6 +38,8 @@ def indexing(request: Request, region: Region) -> list[KernelCall]:
     store = add_result(request, frame, given, lane)
     picks = frame.leaf((numbers[1], domain.operands[1]), lane, reach)
     data, place = add_data(request, frame, root, numbers[0], lane)
+    if place.lane_stride > 1 and lane is not None:
+        frame.mask(held_lanes(frame, lane))
     (value,) = region.values
     for leaf in region.leaves(value, given):
         frame.leaf(leaf, lane, reach)
@@ -52,6 +54,8 @@ def indexing(request: Request, region: Region) -> list[KernelCall]:
         if place.lane_stride:
             own = b.vector("vimul", [b.lanes(), b.constant(place.lane_stride)])
             where = b.vector("viadd", [where, own])
+        if frame.masks:
+            where = b.vector("vsel", [where, b.constant(0)], predicate=b.in_bounds(store, 0))
         picked = b.gather(data, where)
 
         def load(leaf: Leaf) -> SSAValue:
@@ -102,3 +106,10 @@ def add_data(
     step = 0 if lane is None else view.steps[lane] // layout.item
     stride = layout.strides[axis] // layout.item
     return frame.add(number, view), Place(stride, size - 1, step)
+
+
+def held_lanes(frame: Frame, lane: int) -> Bound:
+    """The lanes that a node holds: the others would lead past the data."""
+    steps = tuple(int(d == lane) for d in range(len(frame.dims)))
+    held = frame.space.counts[:, lane]
+    return Bound(steps, np.zeros_like(held), held)
