@@ -55,7 +55,7 @@ class Allocate(Pass):
         reserved = collect(ctx.resources, plan).bytes
         capacity = target.node.sram_bytes - reserved
         live = lifetimes(plan)
-        buffers = [as_buffer(alloc, number, live[alloc]) for number, alloc in enumerate(live)]
+        buffers = buffers_of(live)
         packing = pack(buffers, ALIGNMENT, capacity)
         if packing.peak > capacity:
             raise does_not_fit(plan, live, packing, reserved, target)
@@ -88,8 +88,12 @@ def reserved_bytes(alloc: AllocOp) -> int:
     return max(-(-layout_of_alloc(alloc).bytes // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
 
 
-def as_buffer(alloc: AllocOp, number: int, life: Lifetime) -> Buffer:
-    return Buffer(f"{number}:{alloc.label.data}", life.start, life.end, reserved_bytes(alloc))
+def buffers_of(live: dict[AllocOp, Lifetime]) -> list[Buffer]:
+    """The packing problem of a schedule's buffers."""
+    return [
+        Buffer(f"{number}:{alloc.label.data}", life.start, life.end, reserved_bytes(alloc))
+        for number, (alloc, life) in enumerate(live.items())
+    ]
 
 
 def does_not_fit(

@@ -6,7 +6,9 @@ before the first later step that touches its destination or changes one of its s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
@@ -80,29 +82,53 @@ def touched(op: Operation) -> tuple[SSAValue, ...]:
     return tuple(op.operands)
 
 
-def changed(op: Operation) -> tuple[SSAValue, ...]:
-    """Buffers an op of the program writes."""
+class Effect(NamedTuple):
+    """Buffers a step reads or writes, and those it writes."""
+
+    touched: frozenset[SSAValue]
+    changed: frozenset[SSAValue]
+
+
+def changed(op: Operation, written: dict[KernelOp, frozenset[int]] | None = None) -> list[SSAValue]:
+    """Buffers an op of the program writes. `written` remembers what kernels store to."""
+    known = {} if written is None else written
     match op:
         case CallOp():
             kernel = SymbolTable.lookup_symbol(op, op.callee)
             assert isinstance(kernel, KernelOp)
-            return tuple(op.buffers[number] for number in sorted(written_arguments(kernel)))
+            if kernel not in known:
+                known[kernel] = written_arguments(kernel)
+            return [op.buffers[number] for number in sorted(known[kernel])]
         case ExchangeOp():
-            return (op.destination,)
+            return [op.destination]
         case _:
-            return ()
+            return []
+
+
+def effects_of(steps: Sequence[Operation]) -> dict[Operation, Effect]:
+    """What each step does to buffers; the same in whatever order the steps stand."""
+    written: dict[KernelOp, frozenset[int]] = {}
+    return {op: Effect(frozenset(touched(op)), frozenset(changed(op, written))) for op in steps}
 
 
 def schedule(program: ProgramOp) -> Schedule:
     """The program's steps and where its exchanges are waited for."""
     steps = tuple(program.body.block.ops)
+    return schedule_of(program, steps, effects_of(steps))
+
+
+def schedule_of(
+    program: ProgramOp, steps: tuple[Operation, ...], effects: dict[Operation, Effect]
+) -> Schedule:
+    """The same for the program's steps in another order than they stand in."""
     waits: dict[ExchangeOp, int] = {}
     open_: list[ExchangeOp] = []
     for step, op in enumerate(steps):
-        uses = set(touched(op)) if open_ else set()
-        writes = set(changed(op)) if open_ else set()
+        effect = effects[op]
         for exchange in list(open_):
-            if exchange.destination in uses or writes & set(exchange.sources):
+            if exchange.destination in effect.touched or not effect.changed.isdisjoint(
+                exchange.sources
+            ):
                 waits[exchange] = step
                 open_.remove(exchange)
         if isinstance(op, ExchangeOp):

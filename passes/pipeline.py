@@ -31,6 +31,7 @@ from dojocc.passes.fold_batch_norm import FoldBatchNorm
 from dojocc.passes.fuse import Fuse
 from dojocc.passes.infer_shapes import InferShapes
 from dojocc.passes.precision import Precision
+from dojocc.passes.prefetch import Prefetch
 from dojocc.passes.recognise import Recognise
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
@@ -67,6 +68,7 @@ PIPELINE: tuple[Step, ...] = (
     *NN_PIPELINE,
     Step(Shard, "says which node holds which part of every tensor"),
     Step(Tile, "buffers, kernels and transfers"),
+    Step(Prefetch, "what the next kernel reads arrives while this one computes"),
     Step(Allocate, "addresses, by liveness"),
     Step(Route, "transfer lists, semaphores, arrival counts"),
     Step(Select, "instructions"),
