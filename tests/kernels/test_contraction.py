@@ -187,6 +187,29 @@ def test_vectors_and_transposed_left_operands(element, left, right, contract) ->
     )
 
 
+def convolution_body(shape, stride, pad, dilation, groups):
+    """Builds convolution, bias, residual (where given) and a maximum."""
+
+    def build(b, x, k, bias, *rest):
+        y = b(
+            "convolution",
+            x,
+            k,
+            strides=(stride, stride),
+            padding=(pad,) * 4,
+            lhs_dilation=(1, 1),
+            rhs_dilation=(dilation, dilation),
+            groups=groups,
+            layout="nhwc",
+        )
+        y = b("add", y, b("broadcast_in_dim", bias, dims=(3,), shape=shape))
+        for other in rest:
+            y = b("add", y, other)
+        return b("maximum", y, b.splat(-0.25, y))
+
+    return build
+
+
 def convolve(
     element: object,
     image: tuple[int, int, int, int],
@@ -209,22 +232,7 @@ def convolve(
     types = [tensor(image, element), tensor(weight, element), tensor((outputs,), f32)]
     types += [tensor(shape, element)] if residual else []
 
-    def build(b, x, k, bias, *rest):
-        y = b(
-            "convolution",
-            x,
-            k,
-            strides=(stride, stride),
-            padding=(pad,) * 4,
-            lhs_dilation=(1, 1),
-            rhs_dilation=(dilation, dilation),
-            groups=groups,
-            layout="nhwc",
-        )
-        y = b("add", y, b("broadcast_in_dim", bias, dims=(3,), shape=shape))
-        for other in rest:
-            y = b("add", y, other)
-        return b("maximum", y, b.splat(-0.25, y))
+    build = convolution_body(shape, stride, pad, dilation, groups)
 
     name = FORMATS[element]
     if rows[0]:
