@@ -1,1 +1,4 @@
-"""The machine: formats, targets, instruction set, program file, engines, mesh and timing. NumPy only."""
+"""The machine: formats, targets, instruction set, program file, engines, mesh, timing.
+
+NumPy only.
+"""

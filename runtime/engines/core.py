@@ -11,7 +11,8 @@ import numpy as np
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.evaluate import arguments, masked, set_generator, uniform
 from dojocc.runtime.engines.lift import trip_counts
-from dojocc.runtime.engines.thread import Descriptor, Thread
+from dojocc.runtime.engines.machine import Machine
+from dojocc.runtime.engines.thread import Descriptor, Scalar, Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS
@@ -35,7 +36,7 @@ class Core:
 
     exact = True
 
-    def __init__(self, machine, counters: Counters) -> None:
+    def __init__(self, machine: Machine, counters: Counters) -> None:
         self.machine = machine
         self.counters = counters
         self.in_loop = 0
@@ -43,7 +44,7 @@ class Core:
     def sram(self, thread: Thread) -> np.ndarray:
         return self.machine.sram[thread.cls]
 
-    def rows(self, thread: Thread):
+    def rows(self, thread: Thread) -> slice | np.ndarray:
         """The thread's nodes as a slice where they are evenly spaced, else as indexes."""
         nodes = thread.nodes
         if len(nodes) == 1:
@@ -155,7 +156,7 @@ class Core:
         if target.kind != "p" or number:
             getattr(thread, target.kind)[number] = whole
 
-    def set_scalar(self, thread: Thread, number: int, value) -> None:
+    def set_scalar(self, thread: Thread, number: int, value: Scalar) -> None:
         if number:
             thread.x[number] = uniform(value)
 
@@ -175,7 +176,7 @@ class Core:
     def memory(self, op: Op, thread: Thread) -> None:
         raise NotImplementedError
 
-    def scalar_load(self, op: Op, thread: Thread):
+    def scalar_load(self, op: Op, thread: Thread) -> np.ndarray:
         raise NotImplementedError
 
     def in_bounds(self, op: Op, thread: Thread) -> np.ndarray:

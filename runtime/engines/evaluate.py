@@ -7,6 +7,7 @@ thread, or the values of a lifted loop nest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -104,7 +105,7 @@ def masked(op: Op, result: np.ndarray, registers: Registers) -> np.ndarray:
     return np.where(registers.predicate(number), lanes_as(np.asarray(result), "raw"), old_lanes)
 
 
-def set_generator(op: Op, generator: Generator, x) -> None:
+def set_generator(op: Op, generator: Generator, x: Callable[[int | float], Scalar]) -> None:
     """Carry out an address row on one generator; `x(n)` reads scalar register n."""
     fields = op.fields
     match op.name:

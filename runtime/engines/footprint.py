@@ -9,14 +9,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from dojocc.runtime.engines.access import Access, inside
+from dojocc.runtime.engines.access import Access, Bounds, inside
 
 LIMITS = ("y0", "x0", "y_limit", "x_limit")
 
 
+def bounds_of(access: Access) -> Bounds:
+    """The bounds of an access that has some."""
+    assert access.bounds is not None
+    return access.bounds
+
+
 def bound_classes(access: Access, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """(representative nodes, class of every node) by the values of the access's bounds."""
-    columns = [getattr(access.bounds, name) for name in LIMITS]
+    columns = [getattr(bounds_of(access), name) for name in LIMITS]
     varying = [np.asarray(c) for c in columns if isinstance(c, np.ndarray)]
     if not varying:
         return np.zeros(1, np.int64), np.zeros(nodes, np.int64)
@@ -28,9 +34,10 @@ def bound_classes(access: Access, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def at_nodes(access: Access, nodes: np.ndarray) -> Access:
     """The access with the bounds of some of its nodes."""
-    values = {name: getattr(access.bounds, name) for name in LIMITS}
+    bounds = bounds_of(access)
+    values = {name: getattr(bounds, name) for name in LIMITS}
     chosen = {n: v[nodes] for n, v in values.items() if isinstance(v, np.ndarray)}
-    return replace(access, bounds=replace(access.bounds, **chosen))
+    return replace(access, bounds=replace(bounds, **chosen))
 
 
 class Footprints:
@@ -40,7 +47,7 @@ class Footprints:
         self.known: dict[tuple, np.ndarray] = {}
 
     def get(self, access: Access, first: np.ndarray) -> np.ndarray:
-        bounds = at_nodes(access, first).bounds
+        bounds = bounds_of(at_nodes(access, first))
         limits = [getattr(bounds, name) for name in LIMITS]
         key = (
             (access.counts, access.strides, access.granules, access.pitch, access.elements)

@@ -28,7 +28,13 @@ class Touch:
 
     @property
     def stores(self) -> bool:
-        return self.op.row.access is not None and self.op.row.access.kind == "store"
+        return self.op.row.access is not None and self.op.access.kind == "store"
+
+    @property
+    def place(self) -> Access:
+        """The access of an instruction whose addresses are known."""
+        assert self.access is not None, f"`{self.op.name}` takes its addresses from data"
+        return self.access
 
 
 def conflict(touches: list[Touch]) -> str | None:
@@ -40,7 +46,7 @@ def conflict(touches: list[Touch]) -> str | None:
             return f"`{touch.op.name}` takes addresses from data beside stores"
     stores = [t for t in touches if t.stores]
     for store in stores:
-        if not injective(store.access):
+        if not injective(store.place):
             return f"`{store.op.name}` at word {store.op.word} stores twice to one place"
     for number, store in enumerate(stores):
         others = [t for t in touches if not t.stores and t.access is not None] + stores[
@@ -54,7 +60,7 @@ def conflict(touches: list[Touch]) -> str | None:
 
 def compatible(store: Touch, other: Touch) -> bool:
     """True when the two can meet only within one iteration of the loops they share (or never)."""
-    return same_iteration(store, other) or apart(store.access, other.access)
+    return same_iteration(store, other) or apart(store.place, other.place)
 
 
 def apart(a: Access, b: Access) -> bool:
@@ -79,7 +85,7 @@ def same_iteration(store: Touch, other: Touch) -> bool:
         shared < min(len(store.path), len(other.path)) and store.path[shared] is other.path[shared]
     ):
         shared += 1
-    a, b = store.access, other.access
+    a, b = store.place, other.place
     if isinstance(a.base, np.ndarray) or isinstance(b.base, np.ndarray):
         return False
     if a.strides[:shared] != b.strides[:shared]:
@@ -138,5 +144,5 @@ def _fold(used: np.ndarray, access: Access) -> np.ndarray:
     """`used` per granule, any over axes along which the address does not move."""
     for axis, size in enumerate(access.shape):
         if size == 1 and used.shape[axis] > 1:
-            used = used.any(axis=axis, keepdims=True)
+            used = np.asarray(used.any(axis=axis, keepdims=True))
     return used.any(axis=-1).reshape(-1)

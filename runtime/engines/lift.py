@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from dojocc.runtime.engines.products import product_reduction
 from dojocc.runtime.engines.reductions import fold
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
+
+if TYPE_CHECKING:
+    from dojocc.runtime.engines.vector import Vector
 
 
 class NotLiftable(Exception):
@@ -42,7 +46,7 @@ def trip_counts(loop: Loop, thread: Thread) -> dict[Loop, int | np.ndarray]:
     """Trip count of every loop of the nest as things stand; arrays where nodes differ."""
     counts: dict[Loop, int | np.ndarray] = {}
     for inner in all_loops(loop):
-        count = inner.count if inner.register is None else thread.x[inner.register]
+        count = inner.trips(thread.x)
         counts[inner] = (
             np.maximum(count, 0) if isinstance(count, np.ndarray) else max(int(count), 0)
         )
@@ -54,7 +58,7 @@ class Nest:
     use.
     """
 
-    def __init__(self, engine, thread: Thread, counts: dict[Loop, int]) -> None:
+    def __init__(self, engine: Vector, thread: Thread, counts: dict[Loop, int]) -> None:
         self.engine = engine
         self.thread = thread
         self.sram = engine.sram(thread)
@@ -113,12 +117,12 @@ class Nest:
         """Every memory instruction that will run, in program order."""
         found: list[Touch] = []
 
-        def visit(item, path: tuple[Loop, ...]) -> None:
+        def visit(item: Op | Loop | Call, path: tuple[Loop, ...]) -> None:
             match item:
                 case Op() if item.row.access is not None:
-                    indexed = item.row.access.indexed
+                    indexed = item.access.indexed
                     access = None if indexed else self.access(item, path)
-                    if indexed and item.row.access.kind == "store":
+                    if indexed and item.access.kind == "store":
                         raise NotLiftable(f"`{item.name}` stores to addresses from data")
                     found.append(Touch(item, path, access))
                 case Loop() if self.counts[item]:
@@ -291,12 +295,12 @@ class Nest:
 
     def memory(self, op: Op) -> None:
         """A load becomes a pending `Load`; a store is carried out."""
-        if op.row.access.indexed:
+        if op.access.indexed:
             result = masked(op, gather(self, op), self)
             self.write("v", int(op.fields["d"]), result)
             return
         access = self.access(op, tuple(self.path))
-        if op.row.access.kind == "store":
+        if op.access.kind == "store":
             store_values(self, op, access)
             return
         load = Load(op, access)

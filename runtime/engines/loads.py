@@ -5,6 +5,7 @@ and back.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from dojocc.runtime.engines.thread import Descriptor, Thread
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS, decode, encode
+
+if TYPE_CHECKING:
+    from dojocc.runtime.engines.lift import Nest
 
 LANES = 16
 
@@ -63,6 +67,13 @@ def affine(
     return Access(base, counts, strides, granules, int(generator.pitch), elements, item, bounds)
 
 
+def outside_loops(op: Op, thread: Thread) -> Access:
+    """The access of one instruction as things stand."""
+    found = affine(op, thread, (), ())
+    assert found is not None, "only strides of open loops can differ"
+    return found
+
+
 def _granules(op: Op, thread: Thread) -> tuple[int, int, int]:
     """(granules, elements a granule, bytes an element)."""
     shape = op.row.access
@@ -84,12 +95,12 @@ def widen(raw: np.ndarray, fmt: Descriptor) -> np.ndarray:
     return decode(raw.view(row.dtype), row, bias=fmt.bias)
 
 
-def load_values(nest, load: Load) -> np.ndarray:
+def load_values(nest: Nest, load: Load) -> np.ndarray:
     """Lanes [nodes, loops..., 16] of a load."""
     access, op = load.access, load.op
     raw = codes(nest.sram, nest.nodes, access)
     mask = inside(access)
-    if op.row.access.raw:
+    if op.access.raw:
         values = raw if mask is None else np.where(mask, raw, np.uint8(0))
         return _raw_lanes(values)
     fmt = descriptor(op, nest.thread)
@@ -145,7 +156,7 @@ def _raw_lanes(values: np.ndarray) -> np.ndarray:
     return flat.view(np.uint32)
 
 
-def store_values(nest, op: Op, access: Access) -> None:
+def store_values(nest: Nest, op: Op, access: Access) -> None:
     """Write the lanes of register v over the whole nest."""
     fmt = descriptor(op, nest.thread)
     row = FORMATS[fmt.fmt]
@@ -164,7 +175,7 @@ def store_values(nest, op: Op, access: Access) -> None:
     _write(nest, access, value, keep)
 
 
-def _write(nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
+def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
     low, high = access.where()
     if low < 0 or high > nest.sram.shape[1]:
         raise MachineStop(
@@ -188,7 +199,9 @@ def _write(nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> 
         nest.sram[nest.nodes, start : start + bytes_.shape[1]] = bytes_
 
 
-def _write_scattered(nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
+def _write_scattered(
+    nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None
+) -> None:
     """Bases differ by node: write by byte index."""
     rows = np.arange(nest.sram.shape[0])[nest.nodes]
     shape = (len(rows), *access.shape)
@@ -197,7 +210,7 @@ def _write_scattered(nest, access: Access, value: np.ndarray, keep: np.ndarray |
         offset = offset + (np.arange(count) * step).reshape(
             (-1,) + (1,) * (len(access.shape) - axis - 1)
         )
-    address = access.base.reshape(-1, *(1,) * len(access.shape)) + offset
+    address = np.asarray(access.base).reshape(-1, *(1,) * len(access.shape)) + offset
     chosen = np.ones(shape, bool) if keep is None else np.broadcast_to(keep, shape)
     row = np.broadcast_to(rows.reshape(-1, *(1,) * len(access.shape)), shape)[chosen]
     content = np.ascontiguousarray(value[chosen]).view(np.uint8).reshape(-1, access.item)
@@ -205,11 +218,10 @@ def _write_scattered(nest, access: Access, value: np.ndarray, keep: np.ndarray |
         nest.sram[row, address[chosen] + byte] = content[:, byte]
 
 
-def gather(nest, op: Op) -> np.ndarray:
+def gather(nest: Nest, op: Op) -> np.ndarray:
     """vgat: lanes from generator address + index x element size, [nodes, loops..., 16]."""
-    levels = tuple(loop.level for loop in nest.path)
-    counts = tuple(nest.counts[loop] for loop in nest.path)
-    place = affine(op, nest.thread, levels, counts)
+    place = nest.access(op, tuple(nest.path))
+    counts = place.counts
     fmt = descriptor(op, nest.thread)
     item = FORMATS[fmt.fmt].bytes
     start = np.asarray(place.base, np.int64).reshape(-1, *(1,) * (len(counts) + 1))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dojocc.runtime.engines.footprint import Footprints
@@ -9,7 +12,10 @@ from dojocc.runtime.engines.transfers import ListParser
 from dojocc.runtime.engines.tree import Op, Tree
 from dojocc.runtime.errors import InputError, MachineStop
 from dojocc.runtime.formats import FORMATS
-from dojocc.runtime.program import Program
+from dojocc.runtime.program import Image, Port, Program
+
+if TYPE_CHECKING:
+    from dojocc.runtime.engines.scheduler import Group
 
 WATCHDOG = 1 << 33  # node instructions run one by one, not counting lifted work
 THREADS = 4
@@ -22,13 +28,13 @@ class Barriers:
         self.node = [np.zeros((len(c.nodes), THREADS), np.int64) for c in program.classes]
         self.region = [np.zeros((len(c.nodes), THREADS), np.int64) for c in program.classes]
 
-    def arrive(self, op: Op, group) -> None:
+    def arrive(self, op: Op, group: Group) -> None:
         thread = group.thread
         counts = self.node if op.name == "nbar" else self.region
         counts[thread.cls][thread.nodes, thread.number] += 1
         group.arrived = True
 
-    def ready(self, op: Op, group) -> np.ndarray:
+    def ready(self, op: Op, group: Group) -> np.ndarray:
         """Which nodes of the group may pass; the group arrives first if it has not."""
         if op.name == "rbar" and int(op.fields["n"]) != 0:
             raise MachineStop(
@@ -45,9 +51,11 @@ class Barriers:
         counts = self.node[thread.cls][thread.nodes]
         members = [t for t in range(THREADS) if int(op.fields["n"]) >> t & 1]
         mine = counts[:, thread.number]
-        return (counts[:, members] >= mine[:, None]).all(1) if members else np.ones(len(mine), bool)
+        if not members:
+            return np.ones(len(mine), bool)
+        return np.asarray((counts[:, members] >= mine[:, None]).all(1))
 
-    def missing(self, op: Op, group) -> int:
+    def missing(self, op: Op, group: Group) -> int:
         thread = group.thread
         if op.name == "rbar":
             counts = self.region[thread.cls][:, thread.number]
@@ -61,7 +69,10 @@ class Machine:
     """All nodes of a program's classes; memory is touched only where the program uses it."""
 
     def __init__(
-        self, program: Program, watchdog: int = WATCHDOG, images=lambda image: True
+        self,
+        program: Program,
+        watchdog: int = WATCHDOG,
+        images: Callable[[Image], bool] = lambda image: True,
     ) -> None:
         self.program = program
         self.sram_bytes = program.target.node.sram_bytes
@@ -95,7 +106,7 @@ class Machine:
         if self.dram:
             self.fill_dram()
 
-    def write_image(self, image) -> None:
+    def write_image(self, image: Image) -> None:
         content = self.program.content(image)
         image.layout.write(content, self.sram[self.names[image.cls]], image.address)
 
@@ -173,7 +184,7 @@ class Machine:
         return result
 
 
-def check_input(port, array: np.ndarray) -> np.ndarray:
+def check_input(port: Port, array: np.ndarray) -> np.ndarray:
     """`array` if it fits the port, with integers narrowed to INT32 after a range check."""
     if tuple(array.shape) != tuple(port.shape):
         raise InputError(

@@ -5,6 +5,7 @@ deduplicated.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +19,13 @@ from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.formats import FORMATS
 
+if TYPE_CHECKING:
+    from dojocc.runtime.engines.lift import Nest
 
-def product_reduction(nest, op: Op, counts, carried: int, start: np.ndarray) -> np.ndarray | None:
+
+def product_reduction(
+    nest: Nest, op: Op, counts: tuple[int, ...], carried: int, start: np.ndarray
+) -> np.ndarray | None:
     """start + sum of products over the carried loops, or None where it is no matrix product."""
     if op.row.mask is not None and int(op.fields[op.row.mask.name]):
         return None
@@ -40,7 +46,7 @@ def product_reduction(nest, op: Op, counts, carried: int, start: np.ndarray) -> 
     return result[..., :, 0] if wide_left else result[..., 0, :]
 
 
-def matrix_operand(nest, op: Op, name: str, load: Load | None) -> Operand:
+def matrix_operand(nest: Nest, op: Op, name: str, load: Load | None) -> Operand:
     """Operand a as [.., 8 rows, depth], operand b as [.., 8 columns, depth]."""
     fmt = nest.thread.matrix_formats[name != "a"]
     turned = name == "b" and op.name == "mmac"
@@ -64,21 +70,20 @@ def block_access(access: Access, item: int, turned: bool) -> Access | None:
     return replace(access, granules=rows, elements=columns, item=item)
 
 
-def lane_operand(nest, op: Op, name: str, load: Load | None) -> Operand:
+def lane_operand(nest: Nest, op: Op, name: str, load: Load | None) -> Operand:
     """A vector operand as [.., lanes or 1, depth 1]."""
-    if load is not None and not load.op.row.access.raw:
+    if load is not None and not load.op.access.raw:
         fmt = descriptor(load.op, nest.thread)
         pad = nest.thread.a[int(load.op.fields["a"])].pad
         if FORMATS[fmt.fmt].kind != "int" and (load.access.bounds is None or pad == 0):
             operand = from_memory(nest, load.access, fmt)
-            return Operand(_column(operand.values), operand.group, _column(operand.mask))
+            mask = None if operand.mask is None else _column(operand.mask)
+            return Operand(_column(operand.values), operand.group, mask)
     return _from_values(nest, lanes_as(nest.vector(int(op.fields[name])), "f32")[..., None])
 
 
-def _column(array: np.ndarray | None) -> np.ndarray | None:
+def _column(array: np.ndarray) -> np.ndarray:
     """[.., granules, elements] to [.., lanes, 1]."""
-    if array is None:
-        return None
     return array.reshape(*array.shape[:-2], -1, 1)
 
 
@@ -87,13 +92,13 @@ def _swap(operand: Operand) -> Operand:
     return Operand(np.swapaxes(operand.values, -1, -2), operand.group, mask)
 
 
-def _from_values(nest, values: np.ndarray) -> Operand:
+def _from_values(nest: Nest, values: np.ndarray) -> Operand:
     count = len(nest.thread.nodes)
     group = np.zeros(count, np.int64) if values.shape[0] == 1 else np.arange(count)
     return Operand(values, group)
 
 
-def from_memory(nest, access: Access, fmt: Descriptor) -> Operand:
+def from_memory(nest: Nest, access: Access, fmt: Descriptor) -> Operand:
     """Operand from the bytes of the nodes.
 
     Nodes whose bytes agree wherever padding does not hide them share one row.

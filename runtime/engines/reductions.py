@@ -5,17 +5,23 @@ loops.
 from __future__ import annotations
 
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dojocc.runtime.engines.evaluate import arguments
 from dojocc.runtime.engines.tree import Op
 
+if TYPE_CHECKING:
+    from dojocc.runtime.engines.lift import Nest
+
 STEPPED = 64  # iterations up to which `fast` also goes one by one, which needs no big temporary
 WHOLE = {"add": np.sum, "max": np.max, "min": np.min, "mul": np.prod}
 
 
-def fold(nest, op: Op, counts: tuple[int, ...], carried: int, start: np.ndarray) -> np.ndarray:
+def fold(
+    nest: Nest, op: Op, counts: tuple[int, ...], carried: int, start: np.ndarray
+) -> np.ndarray:
     """`start` combined with every iteration of the `carried` innermost loops: [nodes, free
     loops, lanes...].
     """
@@ -27,23 +33,30 @@ def fold(nest, op: Op, counts: tuple[int, ...], carried: int, start: np.ndarray)
         return one_by_one(op, others, keep, inner, len(counts) - carried, start)
     axes = tuple(range(1 + len(counts) - carried, 1 + len(counts)))
     value = others[0]
-    total = WHOLE[op.row.reduces](value, axis=axes)
+    kind = op.row.reduces
+    assert kind is not None, f"`{op.name}` is no reduction"
+    total = WHOLE[kind](value, axis=axes)
     idle = prod(n for n, axis in zip(inner, axes, strict=True) if value.shape[axis] == 1)
-    if op.row.reduces == "add" and idle > 1:
+    if kind == "add" and idle > 1:
         total = total * np.float32(idle)
-    if op.row.reduces == "mul" and idle > 1:
+    if kind == "mul" and idle > 1:
         total = total ** np.float32(idle)
     return op.row.body(start, total)
 
 
-def operands(nest, op: Op) -> list[np.ndarray]:
+def operands(nest: Nest, op: Op) -> list[np.ndarray]:
     """The instruction's operands but its destination."""
     names = [operand.name for operand in op.row.inputs]
     return [v for n, v in zip(names, arguments(op, nest, nest.thread), strict=True) if n != "d"]
 
 
 def one_by_one(
-    op: Op, others, keep, inner: tuple[int, ...], free: int, start: np.ndarray
+    op: Op,
+    others: list[np.ndarray],
+    keep: np.ndarray | None,
+    inner: tuple[int, ...],
+    free: int,
+    start: np.ndarray,
 ) -> np.ndarray:
     """The machine's own order: iteration after iteration, all nodes and free loops at once."""
     total = start

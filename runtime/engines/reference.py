@@ -33,7 +33,7 @@ def generator_address(generator: Generator, thread: Thread) -> np.ndarray:
 def granule_addresses(op: Op, thread: Thread) -> np.ndarray:
     """[nodes, granules]: where each granule of the access starts."""
     generator = thread.a[int(op.fields["a"])]
-    numbers = int(op.fields["f"]) + np.arange(op.row.access.granules)
+    numbers = int(op.fields["f"]) + np.arange(op.access.granules)
     return generator_address(generator, thread)[:, None] + numbers * generator.pitch
 
 
@@ -50,7 +50,7 @@ def lanes_in_bounds(op: Op, thread: Thread, granules: int, elements: int) -> np.
         x = per_node(generator.x0, count) + np.dot(generator.x_strides, thread.counters)
         limit = per_node(generator.x_limit, count)[:, None, None]
         x = x[:, None, None] + (numbers * generator.granule_step)[:, None]
-        raw = op.row.access is not None and op.row.access.raw
+        raw = op.row.access is not None and op.access.raw
         x = x + np.arange(elements) * (0 if raw else generator.lane_step)
         result &= ((x >= 0) & (x < limit)) | (limit == NO_LIMIT)
     return result
@@ -74,21 +74,21 @@ class Reference(Core):
         return np.broadcast_to(rows, address.shape), np.where(used, address, 0)
 
     def memory(self, op: Op, thread: Thread) -> None:
-        if op.row.access.indexed:
+        if op.access.indexed:
             self.indexed(op, thread)
-        elif op.row.access.kind == "load":
+        elif op.access.kind == "load":
             self.load(op, thread)
         else:
             self.store(op, thread)
 
     def item(self, op: Op, thread: Thread) -> int:
-        if op.row.access.raw:
+        if op.access.raw:
             return 1
         return FORMATS[thread.formats[int(op.fields["fmt"])].fmt].bytes
 
     def elements(self, op: Op) -> int:
-        shape = op.row.access
-        return int(shape.granule_bytes) if shape.raw else shape.lanes_per_granule
+        shape = op.access
+        return int(shape.granule_bytes or 0) if shape.raw else shape.lanes_per_granule
 
     def element_bytes(self, op: Op, thread: Thread) -> np.ndarray:
         """[nodes, granules, elements, item] byte addresses."""
@@ -97,7 +97,7 @@ class Reference(Core):
         return start + (np.arange(elements) * item)[:, None] + np.arange(item)
 
     def load(self, op: Op, thread: Thread) -> None:
-        shape = op.row.access
+        shape = op.access
         address = self.element_bytes(op, thread)
         inside = np.ones(address.shape[:3], bool)
         if shape.padded:
@@ -128,7 +128,7 @@ class Reference(Core):
         thread.v[number] = np.array(value)
 
     def store(self, op: Op, thread: Thread) -> None:
-        shape = op.row.access
+        shape = op.access
         fmt = thread.formats[int(op.fields["fmt"])]
         row = FORMATS[fmt.fmt]
         value = lanes_as(thread.vector(int(op.fields["v"])), "i32" if row.kind == "int" else "f32")
@@ -151,7 +151,7 @@ class Reference(Core):
         index = lanes_as(thread.vector(int(op.fields["b"])), "i32").astype(np.int64)
         start = generator_address(thread.a[int(op.fields["a"])], thread)
         address = start[:, None, None] + index[..., None] * row.bytes + np.arange(row.bytes)
-        if op.row.access.kind == "load":
+        if op.access.kind == "load":
             used = np.ones(address.shape, bool)
             raw = self.sram(thread)[self.bytes_at(thread, address, used, op)]
             stored = np.ascontiguousarray(raw).view(row.dtype)[..., 0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dojocc.runtime.engines.core import Core
+from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 from dojocc.runtime.errors import MachineStop
@@ -49,7 +50,7 @@ class Group:
 class Scheduler:
     """`run` ends when every thread has halted, or raises MachineStop."""
 
-    machine: object
+    machine: Machine
     core: Core
     groups: list[Group] = field(default_factory=list)
 
@@ -113,7 +114,7 @@ class Scheduler:
         if loop.body.pure:
             self.core.loop(loop, group.thread)
             return
-        count = loop.count if loop.register is None else group.thread.x[loop.register]
+        count = loop.trips(group.thread.x)
         if isinstance(count, np.ndarray):
             where = np.flatnonzero(count == count[0])
             rest = np.flatnonzero(count != count[0])
@@ -180,7 +181,7 @@ class Scheduler:
                     where=self.place(op, thread),
                     numbers=f"peer {int(peers.max())} of {len(semaphores)} nodes",
                 )
-            np.add.at(semaphores, (peers, int(op.fields["s"])), 1)
+            np.add.at(semaphores[:, int(op.fields["s"])], peers, 1)
 
     # -- splitting and deadlock --------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from typing import overload
 
 import numpy as np
 
@@ -120,14 +121,26 @@ class Thread:
         self.mark = part.mark
 
 
-def _take(value: Scalar | None, where: np.ndarray):
+@overload
+def _take(value: Scalar, where: np.ndarray) -> Scalar: ...
+@overload
+def _take(value: None, where: np.ndarray) -> None: ...
+def _take(value: Scalar | None, where: np.ndarray) -> Scalar | None:
     if not isinstance(value, np.ndarray):
         return value
     part = value[where]
     return int(part[0]) if len(part) and (part == part[0]).all() else part
 
 
-def _put(mine, theirs, where: np.ndarray, count: int):
+@overload
+def _put(mine: Scalar, theirs: Scalar, where: np.ndarray, count: int) -> Scalar: ...
+@overload
+def _put(
+    mine: Scalar | None, theirs: Scalar | None, where: np.ndarray, count: int
+) -> Scalar | None: ...
+def _put(
+    mine: Scalar | None, theirs: Scalar | None, where: np.ndarray, count: int
+) -> Scalar | None:
     if mine is None and theirs is None:
         return None
     mine = NO_LIMIT if mine is None else mine

@@ -8,11 +8,16 @@ classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, NO_SEMAPHORE, PULL, PUSH
+
+if TYPE_CHECKING:
+    from dojocc.runtime.engines.machine import Machine
+    from dojocc.runtime.engines.thread import Thread
 
 KINDS = {"push": PUSH, "pull": PULL, "dld": DRAM_LOAD, "dst": DRAM_STORE}
 LARGEST = 64
@@ -81,7 +86,7 @@ def each_peer(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class ListParser:
     """Carries out lists over a machine's memories."""
 
-    def __init__(self, machine) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.plans: dict[tuple, Plan] = {}
         lists = machine.program.lists
@@ -97,7 +102,7 @@ class ListParser:
             return part
         return part[np.isin(part["node"], nodes)]
 
-    def run(self, name: str, number: int, thread) -> int:
+    def run(self, name: str, number: int, thread: Thread) -> int:
         """Carry out a list for the thread's nodes; gives the bytes moved."""
         whole = len(thread.nodes) == len(self.machine.program.classes[thread.cls].nodes)
         key = (number, thread.cls, name)

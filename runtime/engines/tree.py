@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from dojocc.runtime.engines.thread import Scalar
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.isa.codec import decode
-from dojocc.runtime.isa.instr import TABLE, Row
+from dojocc.runtime.isa.instr import TABLE, Access, Row
 
 MAX_CALL_DEPTH = 16
 BLOCKING_UNITS = ("sync", "network")  # what may block or reach another node
@@ -31,6 +34,12 @@ class Op:
     def name(self) -> str:
         return self.row.mnemonic
 
+    @property
+    def access(self) -> Access:
+        """What a memory instruction touches."""
+        assert self.row.access is not None, f"`{self.name}` touches no memory"
+        return self.row.access
+
 
 @dataclass(eq=False)
 class Loop:
@@ -42,6 +51,10 @@ class Loop:
     body: Block
     word: int
     cache: dict = field(default_factory=dict)
+
+    def trips(self, x: list[Scalar]) -> Scalar:
+        """Iterations on the nodes that have scalar registers `x`."""
+        return (self.count or 0) if self.register is None else x[self.register]
 
 
 @dataclass(eq=False)
@@ -68,9 +81,9 @@ class Tree:
     stream.
     """
 
-    def __init__(self, code, entries) -> None:
+    def __init__(self, code: np.ndarray, entries: tuple[int, ...]) -> None:
         self.code = code
-        self.kernels: dict[int, Block] = {}
+        self.kernels: dict[tuple[int, int], Block] = {}
         self.open: list[int] = []
         self.threads = [None if entry < 0 else self.block(entry, ("halt",))[0] for entry in entries]
 
@@ -102,7 +115,13 @@ class Tree:
             word = self.append(block, row, fields, word, following, levels)
 
     def append(
-        self, block: Block, row: Row, fields: dict, word: int, following: int, levels
+        self,
+        block: Block,
+        row: Row,
+        fields: dict[str, int | float],
+        word: int,
+        following: int,
+        levels: tuple[int, ...],
     ) -> int:
         """Add one item to `block`; gives the word to go on at."""
         if row.mnemonic in ("loop", "loopx"):

@@ -10,8 +10,10 @@ import numpy as np
 
 from dojocc.runtime.engines.access import codes
 from dojocc.runtime.engines.core import Core
+from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.lift import Nest, NotLiftable, lanes_inside
-from dojocc.runtime.engines.loads import affine
+from dojocc.runtime.engines.loads import outside_loops
+from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.reference import Reference
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Loop, Op
@@ -20,7 +22,7 @@ from dojocc.runtime.engines.tree import Loop, Op
 class Vector(Core):
     """`exact` keeps the machine's order of FP32 additions; otherwise the BLAS chooses it."""
 
-    def __init__(self, machine, counters, exact: bool) -> None:
+    def __init__(self, machine: Machine, counters: Counters, exact: bool) -> None:
         super().__init__(machine, counters)
         self.exact = exact
         self.footprints = machine.footprints
@@ -35,7 +37,7 @@ class Vector(Core):
         return True
 
     def memory(self, op: Op, thread: Thread) -> None:
-        if op.row.access.indexed and op.row.access.kind == "store":
+        if op.access.indexed and op.access.kind == "store":
             self.scatter(op, thread)
             return
         nest = Nest(self, thread, {})
@@ -48,7 +50,7 @@ class Vector(Core):
         self.by_bytes.indexed(op, thread)
 
     def scalar_load(self, op: Op, thread: Thread) -> np.ndarray:
-        place = affine(op, thread, (), ())
+        place = outside_loops(op, thread)
         word = replace(
             place, base=place.base + 4 * int(op.fields["n"]), elements=1, item=4, bounds=None
         )
@@ -60,5 +62,5 @@ class Vector(Core):
         )
 
     def in_bounds(self, op: Op, thread: Thread) -> np.ndarray:
-        mask = lanes_inside(affine(op, thread, (), ()))
+        mask = lanes_inside(outside_loops(op, thread))
         return np.array(np.broadcast_to(mask, (len(thread.nodes), 16)))

@@ -7,6 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from dojocc.runtime.engines.core import Core
+from dojocc.runtime.engines.counters import Counters
+from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.reference import Reference
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Loop, Op
@@ -20,7 +22,7 @@ class TimingCore(Core):
     done so far.
     """
 
-    def __init__(self, machine, counters) -> None:
+    def __init__(self, machine: Machine, counters: Counters) -> None:
         super().__init__(machine, counters)
         classes = machine.program.classes
         self.clock = [np.zeros((len(c.nodes), 4)) for c in classes]

@@ -14,7 +14,7 @@ import numpy as np
 
 from dojocc.runtime.engines.transfers import each_peer
 from dojocc.runtime.mesh.routes import flow_set
-from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL
+from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL, Program
 from dojocc.runtime.target import Target
 
 
@@ -32,7 +32,7 @@ def entry_bytes(entries: np.ndarray) -> np.ndarray:
     return entries["bytes"].astype(np.int64) * entries["count0"] * entries["count1"]
 
 
-def list_time(program, target: Target, entries: np.ndarray, cls: int) -> ListTime:
+def list_time(program: Program, target: Target, entries: np.ndarray, cls: int) -> ListTime:
     """Time of every transfer of one list (an entry with several peers is several transfers)."""
     entries, peers = each_peer(entries)
     entries["peer"] = peers
@@ -55,7 +55,9 @@ def list_time(program, target: Target, entries: np.ndarray, cls: int) -> ListTim
     )
 
 
-def mesh_cycles(program, target: Target, entries: np.ndarray, size: np.ndarray, cls: int):
+def mesh_cycles(
+    program: Program, target: Target, entries: np.ndarray, size: np.ndarray, cls: int
+) -> tuple[np.ndarray, float]:
     """Cycles of pushes and pulls, and the bound of the whole list."""
     here = program.classes[cls].nodes[entries["node"]]
     peers = np.empty(len(entries), np.int64)

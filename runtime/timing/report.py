@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.isa.instr import TABLE
-from dojocc.runtime.program import Program
+from dojocc.runtime.program import Image, Program
 from dojocc.runtime.timing.core import TimingCore
 from dojocc.runtime.timing.schedule import TimedScheduler
 
@@ -67,14 +67,14 @@ def time_program(program: Program) -> TimingResult:
     )
 
 
-def is_table(image) -> bool:
+def is_table(image: Image) -> bool:
     """Scalars come from integer tables; other images cannot change the time."""
     return image.layout.fmt == "INT32"
 
 
 def unit_work(instructions: dict[str, int]) -> dict[str, int]:
     """Issue slots taken in each unit over all nodes."""
-    work = dict.fromkeys(("matrix", "vector", "load", "store"), 0)
+    work: dict[str, int] = dict.fromkeys(("matrix", "vector", "load", "store"), 0)
     for name, count in instructions.items():
         row = TABLE[name]
         if row.unit == "matrix" and not row.product:

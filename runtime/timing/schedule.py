@@ -9,7 +9,8 @@ import numpy as np
 from dojocc.runtime.engines.scheduler import Group, Scheduler
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, NO_SEMAPHORE, PUSH
-from dojocc.runtime.timing.network import list_time
+from dojocc.runtime.timing.core import TimingCore
+from dojocc.runtime.timing.network import ListTime, list_time
 
 
 @dataclass(eq=False)
@@ -42,14 +43,42 @@ class Posts:
 
 
 @dataclass(eq=False)
+class MeshTurns:
+    """Lists have the mesh one after another: the next starts when the last of one has arrived.
+
+    Flows of two lists would share links; serving them in turn never takes less than that (an upper
+    estimate). Groups of nodes that start the same list share its turn.
+    """
+
+    number: int = -1
+    nodes: set[int] = field(default_factory=set)
+    free: float = 0.0
+    next_free: float = 0.0
+
+    def turn(self, number: int, nodes: np.ndarray) -> float:
+        """When these nodes may start a list."""
+        starting = set(nodes.tolist())
+        if number != self.number or self.nodes & starting:
+            self.number, self.nodes, self.free = number, set(), self.next_free
+        self.nodes |= starting
+        return self.free
+
+    def carries(self, until: float) -> None:
+        """The list that has its turn has the mesh up to a time."""
+        self.next_free = max(self.next_free, until)
+
+
+@dataclass(eq=False)
 class TimedScheduler(Scheduler):
     """Adds clocks to every synchronising step; the core is a TimingCore."""
 
+    core: TimingCore
     posts: dict[tuple[int, int], Posts] = field(default_factory=dict)
     arrivals: dict[tuple, float] = field(default_factory=dict)
     bytes_moved: int = 0
     bound: float = 0.0
-    lists: dict[tuple, object] = field(default_factory=dict)
+    lists: dict[tuple, ListTime] = field(default_factory=dict)
+    mesh: MeshTurns = field(default_factory=MeshTurns)
 
     def clock(self, group: Group) -> np.ndarray:
         thread = group.thread
@@ -109,16 +138,20 @@ class TimedScheduler(Scheduler):
             )
         timed = self.lists[key]
         start = np.zeros(len(machine.program.classes[thread.cls].nodes))
-        start[thread.nodes] = self.clock(group)
+        free = self.mesh.turn(number, thread.nodes)
+        start[thread.nodes] = np.maximum(self.clock(group), free)
         entries = timed.entries
         when = start[entries["node"]] + timed.cycles
+        self.mesh.carries(float(when.max(initial=0.0)) - machine.program.target.mesh.message_cycles)
         self.bytes_moved += timed.bytes
         self.bound += timed.bound
         for name, at_target in (("far_sem", True), ("home_sem", False)):
             self.post_entries(entries, when, thread.cls, name, at_target)
         self.core.spend(thread, op.row.latency)
 
-    def post_entries(self, entries, when, cls: int, name: str, at_target: bool) -> None:
+    def post_entries(
+        self, entries: np.ndarray, when: np.ndarray, cls: int, name: str, at_target: bool
+    ) -> None:
         """Post one of an entry's semaphores, in the timing record and in the machine."""
         chosen = entries[name] != NO_SEMAPHORE
         at_peer = (entries["kind"] == PUSH) == at_target
@@ -131,4 +164,4 @@ class TimedScheduler(Scheduler):
         }:
             part = chosen & (owner == other) & (entries[name] == semaphore)
             self.events(other, semaphore).add(node[part], when[part])
-            np.add.at(self.machine.semaphores[other], (node[part], semaphore), 1)
+            np.add.at(self.machine.semaphores[other][:, semaphore], node[part], 1)
