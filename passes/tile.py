@@ -170,7 +170,7 @@ class Tiler:
 
     def resource(self, kind: str, array: np.ndarray) -> str:
         """A key for an array; equal arrays share one."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         header = f"{array.dtype.str} {array.shape}".encode()
         digest = sha256(header + array.tobytes()).hexdigest()[:16]
         key = f"tile.{kind}.{digest}"
