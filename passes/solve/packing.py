@@ -219,6 +219,9 @@ def _place(problem: _Problem, order: Sequence[int], fit: str, ceiling: int) -> l
     offsets = [-1] * len(order)
     for turn, i in enumerate(order):
         need = problem.padded[i]
+        if not need:
+            offsets[i] = 0  # no bytes: inside any memory
+            continue
         taken = sorted(
             (offsets[j], offsets[j] + problem.padded[j])
             for j in problem.conflicts[i]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dojocc.passes.solve.packing import (
@@ -32,6 +32,7 @@ def buffer_lists(draw):
 
 @settings(max_examples=80, deadline=None)
 @given(buffer_lists(), st.sampled_from([1, 16, 64]))
+@example([Buffer("a", 0, 1, 1), Buffer("b", 0, 1, 2), Buffer("empty", 0, 1, 0)], 16)
 def test_any_packing_is_sound_and_not_below_the_bound(buffers, alignment):
     result = pack(buffers, alignment, effort=20)
     assert check_packing(buffers, result.offsets, result.peak, alignment) == []
