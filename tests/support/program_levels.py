@@ -8,7 +8,7 @@ i32), `#: slow` leaves it to `./dojo test --all`, `#: holes` adds the target wit
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod, sqrt
@@ -26,8 +26,9 @@ from dojocc.dialects.interpret_nn import run_nn
 from dojocc.dialects.interpret_tile import run_tile
 from dojocc.dialects.numerics import MACHINE, PLAIN
 from dojocc.frontends.text import parse_text
+from dojocc.passes.base import Pass
 from dojocc.passes.emit import emit_program
-from dojocc.passes.pipeline import NN_PIPELINE, PIPELINE, default_passes, run_pipeline
+from dojocc.passes.pipeline import PIPELINE, default_passes, run_pipeline
 from dojocc.runtime.engines import run
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.program import Program
@@ -64,9 +65,7 @@ class Source:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        return {
-            name: (float(low), float(high)) for name, low, high in RANGE.findall(self.text)
-        }
+        return {name: (float(low), float(high)) for name, low, high in RANGE.findall(self.text)}
 
     def weights(self) -> Arrays:
         return {row["name"]: self.array(row, True) for row in WEIGHT.finditer(self.text)}
@@ -142,25 +141,37 @@ class Lowered:
 
 
 def lower(source: Source, precision: str, target: str) -> Lowered:
-    """Compile; a copy of the module is kept at each level."""
+    """A program of the folder on a target of tests/targets, a copy kept at each level."""
     context = DojoContext(target=load_target(TARGETS / f"{target}.toml"))
-    module = source.read(context)
+    return lower_module(context, source.read(context), source.inputs(), precision)
+
+
+def lower_module(context: DojoContext, module: ModuleOp, inputs: Arrays, precision: str) -> Lowered:
+    """Compile; a copy of the module is kept at the end of each level."""
     stages = {"imported": Stage.of(context, module)}
-    last = {len(NN_PIPELINE) - 1: "fused"}
-    names = ("mesh", "tile", "allocate", "route", "disa")
-    last |= {len(NN_PIPELINE) + number: name for number, name in enumerate(names)}
     passes = default_passes(PIPELINE, {"precision": {"to": precision}})
-    assert len(passes) == len(NN_PIPELINE) + len(names)
-    counter = iter(range(len(passes)))
+    ends = iter(ends_of_levels(passes))
 
     def keep(_: object, module: ModuleOp) -> None:
-        name = last.get(next(counter))
-        if name in ("fused", "mesh", "tile", "disa"):
+        name = next(ends)
+        if name is not None:
             stages[name] = Stage.of(context, module)
 
     run_pipeline(context, module, passes, keep)
     program = emit_program(context, module)
-    return Lowered(program=program, inputs=source.inputs(), **stages)
+    return Lowered(program=program, inputs=inputs, **stages)
+
+
+def ends_of_levels(passes: Sequence[Pass]) -> list[str | None]:
+    """For each pass the level that ends with it, if one does."""
+    levels, form = [], "nn"
+    for each in passes:
+        form = each.form_after(form)
+        levels.append("fused" if form == "nn-fused" else form)
+    return [
+        here if here != after and here in ("fused", "mesh", "tile", "disa") else None
+        for here, after in zip(levels, [*levels[1:], None], strict=True)
+    ]
 
 
 @cache
@@ -169,9 +180,13 @@ def sources() -> tuple[Source, ...]:
 
 
 def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Relative L2; whole numbers and truth values count as numbers."""
+    """Relative L2 of the finite elements; the others must be equal, else it is infinite."""
     found, wanted = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
     assert found.shape == wanted.shape, f"shapes {found.shape} and {wanted.shape}"
+    finite = np.isfinite(wanted)
+    if not np.array_equal(found[~finite], wanted[~finite], equal_nan=True):
+        return float("inf")
+    found, wanted = found[finite], wanted[finite]
     size = float(np.linalg.norm(wanted))
     return float(np.linalg.norm(found - wanted)) / (size or 1.0)
 
