@@ -7,6 +7,7 @@ the copy of a host array into (or out of) the nodes' SRAM bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -126,43 +127,36 @@ class Layout:
             return False
         return all(np.array_equal(a, b) for a, b in zip(self.boxes(), other.boxes(), strict=True))
 
-    def local(self, array: np.ndarray, node: int) -> np.ndarray:
-        """One node's buffer content (storage codes, shape `physical`, zero where nothing is
-        held).
+    def parts(self) -> Iterator[tuple[int, np.ndarray, tuple[slice, ...], tuple[slice, ...]]]:
+        """(representative node, nodes with the same content, slices of the tensor, slices of the
+        buffer) for every distinct part; nodes that hold nothing have empty slices.
         """
         start, stop = self.boxes()
-        buffer = np.zeros(self.physical, FORMATS[self.fmt].dtype)
-        if (stop[node] > start[node]).all():
-            shift = start[node] - self.origin()[node]
-            source = tuple(
-                slice(int(a), int(b)) for a, b in zip(start[node], stop[node], strict=True)
-            )
-            place = tuple(
-                slice(int(s), int(s + b - a))
-                for s, a, b in zip(shift, start[node], stop[node], strict=True)
-            )
-            buffer[place] = encode(array[source], self.fmt)
-        return buffer
+        shift = start - self.origin()
+        first, group = self.distinct_boxes()
+        order = np.argsort(group, kind="stable")
+        ends = np.cumsum(np.bincount(group, minlength=len(first)))
+        for number, node in enumerate(first.tolist()):
+            members = order[ends[number - 1] if number else 0 : ends[number]]
+            low, high, at = start[node].tolist(), stop[node].tolist(), shift[node].tolist()
+            source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+            place = tuple(slice(s, s + b - a) for s, a, b in zip(at, low, high, strict=True))
+            yield node, members, source, place
 
     def write(self, array: np.ndarray, sram: np.ndarray, address: int) -> None:
         """Copy a host array (values) into SRAM bytes [nodes, sram_bytes] at `address` on every
-        node.
+        node; zero where a buffer holds nothing.
         """
         if tuple(array.shape) != self.shape:
             raise ValueError(
                 f"array of shape {tuple(array.shape)} where the layout has {self.shape}"
             )
-        first, group = self.distinct_boxes()
-        for number, node in enumerate(first):
-            content = self.local(array, int(node)).reshape(-1).view(np.uint8)
-            members = np.flatnonzero(group == number)
-            low, high = int(members[0]), int(members[-1])
-            step = (high - low) // max(len(members) - 1, 1) or 1
-            regular = (
-                len(members) == len(range(low, high + 1, step)) and (np.diff(members) == step).all()
-            )
-            where = slice(low, high + 1, step) if regular else members
-            sram[where, address : address + self.bytes] = content
+        codes = encode(array, self.fmt)
+        for _, members, source, place in self.parts():
+            buffer = np.zeros(self.physical, codes.dtype)
+            buffer[place] = codes[source]
+            content = buffer.reshape(-1).view(np.uint8)
+            sram[evenly(members), address : address + self.bytes] = content
 
     def read(self, sram: np.ndarray, address: int) -> np.ndarray:
         """Gather the tensor (float32 or int32 values) from SRAM bytes [nodes, sram_bytes] at
@@ -170,21 +164,17 @@ class Layout:
         """
         fmt = FORMATS[self.fmt]
         result = np.zeros(self.shape, fmt.dtype)
-        start, stop = self.boxes()
-        origin = self.origin()
-        first, _ = self.distinct_boxes()
-        for node in first:
-            if not (stop[node] > start[node]).all():
-                continue
+        for node, _, source, place in self.parts():
             raw = np.ascontiguousarray(sram[node, address : address + self.bytes])
-            buffer = raw.view(fmt.dtype).reshape(self.physical)
-            shift = start[node] - origin[node]
-            where = tuple(
-                slice(int(a), int(b)) for a, b in zip(start[node], stop[node], strict=True)
-            )
-            place = tuple(
-                slice(int(s), int(s + b - a))
-                for s, a, b in zip(shift, start[node], stop[node], strict=True)
-            )
-            result[where] = buffer[place]
+            result[source] = raw.view(fmt.dtype).reshape(self.physical)[place]
         return decode(result, self.fmt)
+
+
+def evenly(nodes: np.ndarray) -> slice | np.ndarray:
+    """Ascending node indexes as a slice where they are evenly spaced, else as they are."""
+    if len(nodes) == 1:
+        return slice(int(nodes[0]), int(nodes[0]) + 1)
+    step = int(nodes[1] - nodes[0])
+    if step > 0 and (np.diff(nodes) == step).all():
+        return slice(int(nodes[0]), int(nodes[-1]) + 1, step)
+    return nodes

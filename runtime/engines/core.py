@@ -16,6 +16,7 @@ from dojocc.runtime.engines.thread import Descriptor, Scalar, Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS
+from dojocc.runtime.layout import evenly
 
 
 class Plain:
@@ -46,13 +47,7 @@ class Core:
 
     def rows(self, thread: Thread) -> slice | np.ndarray:
         """The thread's nodes as a slice where they are evenly spaced, else as indexes."""
-        nodes = thread.nodes
-        if len(nodes) == 1:
-            return slice(int(nodes[0]), int(nodes[0]) + 1)
-        step = int(nodes[1] - nodes[0])
-        if step > 0 and (np.diff(nodes) == step).all():
-            return slice(int(nodes[0]), int(nodes[-1]) + 1, step)
-        return nodes
+        return evenly(thread.nodes)
 
     def dirty(self, thread: Thread, low: int, high: int) -> None:
         """Remember that bytes [low, high) of the class may have changed."""
