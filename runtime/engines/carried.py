@@ -64,7 +64,7 @@ def of_op(op: Op) -> Uses:
         if register in (("x", 0), ("p", 0)):
             continue
         reducing = row.reduces is not None and operand.name == "d"
-        kind = f"{row.reduces} {row.unit}" if reducing else "plain"
+        kind = f"{row.reduces} {row.unit} {row.lanes}" if reducing else "plain"
         reads = operand.role in ("read", "both") or (operand.role == "mask" and mask)
         writes = operand.role in ("write", "both")
         if writes and (mask or (operand.kind in PARTIAL and op.name != "aclr")):

@@ -1,40 +1,70 @@
 """Nodes that hold the same bytes: found by sampling, proved by comparison.
 
 Replicated operands (a weight held by every grid row, an activation gathered by every column) let
-the vector engine do one product for many nodes.
+the vector engine do one product for many nodes. Bytes are compared where they lie.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 SAMPLES = 64
 
 
-def group_rows(bytes_: np.ndarray, extra: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """(representatives, group of every row): rows equal in all bytes and in every `extra` column
-    are one group.
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """Bytes [low, high) of the rows `nodes` of `memory`.
 
-    `bytes_` is uint8 [rows, length]; each of `extra` is an integer array [rows] or a scalar.
+    `used[kind[i]]` says which bytes of row i count (None: all do); rows of different kind are
+    never the same.
     """
-    rows, length = bytes_.shape
-    if rows == 1:
+
+    memory: np.ndarray
+    nodes: np.ndarray
+    low: int
+    high: int
+    used: np.ndarray | None = None
+    kind: np.ndarray | None = None
+
+    def row(self, number: int) -> np.ndarray:
+        return self.memory[self.nodes[number], self.low : self.high]
+
+    def visible(self, numbers: np.ndarray) -> np.ndarray:
+        """Copies of some rows, bytes that do not count zeroed."""
+        rows = self.memory[self.nodes[numbers], self.low : self.high]
+        if self.used is None or self.kind is None:
+            return rows
+        return rows * self.used[self.kind[numbers]].view(np.uint8)
+
+
+def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
+    """(representatives, group of every row): rows equal in all bytes that count are one group."""
+    count = len(spans.nodes)
+    if count == 1:
         return np.zeros(1, np.int64), np.zeros(1, np.int64)
-    step = max(1, length // SAMPLES)
-    columns = [bytes_[:, ::step].astype(np.int64)]
-    columns += [np.asarray(e, np.int64).reshape(-1, 1) for e in extra if np.ndim(e)]
-    key = np.ascontiguousarray(np.concatenate(columns, 1))
-    void = key.view([("", np.void, key.shape[1] * 8)]).reshape(-1)
-    _, first, group = np.unique(void, return_index=True, return_inverse=True)
+    _, first, group = np.unique(_sample(spans), return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return _prove(bytes_, first[order], rank[group.reshape(-1)])
+    return _prove(spans, first[order], rank[group.reshape(-1)])
 
 
-def _prove(
-    bytes_: np.ndarray, first: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _sample(spans: Spans) -> np.ndarray:
+    """One opaque key a row: some bytes that always count, and the row's kind."""
+    places = np.arange(spans.high - spans.low)
+    if spans.used is not None:
+        places = np.flatnonzero(spans.used.all(axis=0))
+    places = places[:: max(1, len(places) // SAMPLES)] + spans.low
+    key = np.zeros((len(spans.nodes), len(places) + 1), np.int64)
+    key[:, :-1] = spans.memory[spans.nodes[:, None], places]
+    if spans.kind is not None:
+        key[:, -1] = spans.kind
+    return key.view([("", np.void, key.shape[1] * 8)]).reshape(-1)
+
+
+def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compare every row with its representative.
 
     Rows that differ (beyond the sample) get groups of their own.
@@ -42,13 +72,16 @@ def _prove(
     representatives = list(first)
     proved = group.copy()
     late: dict[tuple[int, bytes], int] = {}
-    wide = _widest(bytes_)
     for number, representative in enumerate(first):
         members = np.flatnonzero(group == number)
         if len(members) == 1:
             continue
-        for row in members[~_equal_rows(wide, members, int(representative))]:
-            key = (number, bytes_[row].tobytes())
+        mask = _mask(spans, int(representative))
+        expected = _widest(spans.row(int(representative)))
+        for row in members:
+            if row == representative or _equal(_widest(spans.row(int(row))), expected, mask):
+                continue
+            key = (number, spans.visible(np.array([row])).tobytes())
             if key not in late:
                 late[key] = len(representatives)
                 representatives.append(row)
@@ -56,17 +89,23 @@ def _prove(
     return np.array(representatives, np.int64), proved
 
 
+def _mask(spans: Spans, row: int) -> np.ndarray | None:
+    """The bytes that count as all-ones bytes, or None where all do."""
+    if spans.used is None or spans.kind is None:
+        return None
+    used = spans.used[spans.kind[row]]
+    return None if used.all() else _widest(np.where(used, np.uint8(255), np.uint8(0)))
+
+
+def _equal(row: np.ndarray, expected: np.ndarray, mask: np.ndarray | None) -> bool:
+    if mask is None:
+        return bool((row == expected).all())
+    return not ((row ^ expected) & mask).any()
+
+
 def _widest(bytes_: np.ndarray) -> np.ndarray:
-    """The rows as the widest items that divide their length."""
+    """The bytes as the widest items that divide their length."""
     for width in (8, 4, 2):
-        if bytes_.shape[1] % width == 0 and bytes_.strides[1] == 1:
+        if len(bytes_) % width == 0:
             return bytes_.view(f"u{width}")
     return bytes_
-
-
-def _equal_rows(rows: np.ndarray, members: np.ndarray, representative: int) -> np.ndarray:
-    """Which of `members` equal the representative."""
-    if rows.shape[1] > 512:
-        expected = rows[representative]
-        return np.array([bool((rows[member] == expected).all()) for member in members])
-    return (rows[members] == rows[representative]).all(axis=1)

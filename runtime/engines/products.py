@@ -11,7 +11,7 @@ import numpy as np
 
 from dojocc.runtime.engines.access import Access, inside, region
 from dojocc.runtime.engines.contraction import Operand, contract
-from dojocc.runtime.engines.dedupe import group_rows
+from dojocc.runtime.engines.dedupe import Spans, group_spans
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
 from dojocc.runtime.engines.footprint import at_nodes, bound_classes
 from dojocc.runtime.engines.loads import Load, decoded_view, descriptor
@@ -103,13 +103,17 @@ def from_memory(nest: Nest, access: Access, fmt: Descriptor) -> Operand:
 
     Nodes whose bytes agree wherever padding does not hide them share one row.
     """
-    bytes_, offset = region(nest.sram, nest.nodes, access)
+    memory, nodes, base = nest.sram, nest.thread.nodes, access.base
+    low, high = access.span()
+    if isinstance(base, np.ndarray) or base + low < 0 or base + high > memory.shape[1]:
+        memory, base = region(nest.sram, nest.nodes, access)
+        nodes = np.arange(len(memory))
+    spans = Spans(memory, nodes, int(base) + low, int(base) + high)
     if access.bounds is None:
-        first, group = group_rows(bytes_, [])
-        return Operand(decoded_view(bytes_[first], offset, access, fmt), group)
-    representatives, number = bound_classes(access, len(bytes_))
-    used = nest.engine.footprints.get(access, representatives)
-    visible = bytes_ if used.all() else bytes_ * used[number].view(np.uint8)
-    first, group = group_rows(visible, [number])
-    mask = inside(at_nodes(access, first))
-    return Operand(decoded_view(visible[first], offset, access, fmt), group, mask)
+        first, group = group_spans(spans)
+        return Operand(decoded_view(spans.visible(first), -low, access, fmt), group)
+    classes, kind = bound_classes(access, len(nodes))
+    spans = replace(spans, used=nest.engine.footprints.get(access, classes), kind=kind)
+    first, group = group_spans(spans)
+    values = decoded_view(spans.visible(first), -low, access, fmt)
+    return Operand(values, group, inside(at_nodes(access, first)))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dojocc.runtime.engines.lift import Nest
 
 STEPPED = 64  # iterations up to which `fast` also goes one by one, which needs no big temporary
-WHOLE = {"add": np.sum, "max": np.max, "min": np.min, "mul": np.prod}
+WHOLE = {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
 
 
 def fold(
@@ -35,13 +35,19 @@ def fold(
     value = others[0]
     kind = op.row.reduces
     assert kind is not None, f"`{op.name}` is no reduction"
-    total = WHOLE[kind](value, axis=axes)
+    total = WHOLE[kind].reduce(value, axis=axes, dtype=value.dtype)
     idle = prod(n for n, axis in zip(inner, axes, strict=True) if value.shape[axis] == 1)
-    if kind == "add" and idle > 1:
-        total = total * np.float32(idle)
-    if kind == "mul" and idle > 1:
-        total = total ** np.float32(idle)
-    return op.row.body(start, total)
+    return op.row.body(start, repeated(total, kind, idle))
+
+
+def repeated(total: np.ndarray, kind: str, times: int) -> np.ndarray:
+    """`total` folded with itself, `times` in all; integers stay what they are modulo 2^32."""
+    if times == 1 or kind in ("max", "min"):
+        return total
+    if total.dtype == np.float32:
+        return total * np.float32(times) if kind == "add" else total ** np.float32(times)
+    wide = total.astype(np.int64)
+    return (wide * times if kind == "add" else wide**times).astype(total.dtype)
 
 
 def operands(nest: Nest, op: Op) -> list[np.ndarray]:
