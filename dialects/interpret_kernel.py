@@ -31,7 +31,7 @@ from dojocc.dialects.tile_memory import AccessOp, GatherOp, InBoundsOp, LoadOp, 
 from dojocc.dialects.tile_types import ForOp, KernelOp, buffer_format
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS
-from dojocc.runtime.isa.instr import LANE_VIEWS, TABLE
+from dojocc.runtime.isa.instr import LANE_VIEWS, TABLE, Row
 from dojocc.runtime.layout import LANES
 
 GUARD = 4096
@@ -306,9 +306,9 @@ def run_compute(op: Operation, frame: Frame) -> None:
         case CellOp():
             set_value(op.result, number(op.init), frame)
         case AccumulateOp():
-            update(op.cell, TABLE[op.kind.data].body, [op.value], frame)
+            update(op.cell, TABLE[op.kind.data], [op.value], frame)
         case FmaAccumulateOp():
-            update(op.cell, TABLE["vfma"].body, [op.lhs, op.rhs], frame)
+            update(op.cell, TABLE["vfma"], [op.lhs, op.rhs], frame)
         case AssignOp():
             assign(op, frame)
         case AccZeroOp():
@@ -337,9 +337,9 @@ def vector(op: VectorOp, frame: Frame) -> np.ndarray:
     return row.body(*inputs)
 
 
-def update(cell: SSAValue, body: Any, operands: Sequence[SSAValue], frame: Frame) -> None:
-    inputs = [view(get(value, frame), "f32") for value in (cell, *operands)]
-    set_value(cell, body(*inputs), frame)
+def update(cell: SSAValue, row: Row, operands: Sequence[SSAValue], frame: Frame) -> None:
+    inputs = [view(get(value, frame), row.lanes) for value in (cell, *operands)]
+    set_value(cell, row.body(*inputs), frame)
 
 
 def assign(op: AssignOp, frame: Frame) -> None:

@@ -37,7 +37,9 @@ from xdsl.utils.exceptions import VerifyException
 from dojocc.dialects.tile_types import AccType, PredType, RawType, VecType, whole
 from dojocc.runtime.isa.instr import TABLE
 
-ACCUMULATING = ("vacc", "vmaxa", "vmina", "vmula")
+ACCUMULATING = tuple(
+    name for name, row in TABLE.items() if row.unit == "vector" and row.reduces and not row.product
+)
 VEC, ACC, PRED = VecType(), AccType(), PredType()
 REGISTER = AnyOf((BaseAttr(VecType), BaseAttr(PredType)))
 

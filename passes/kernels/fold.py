@@ -11,7 +11,8 @@ from xdsl.ir import SSAValue
 from dojocc.passes.kernels.builder import KernelBuilder
 
 FLOATS = ("FP32", "BF16")
-STEP = {"sum": "vacc", "mean": "vacc", "max": "vmaxa", "min": "vmina", "prod": "vmula"}
+ACCUMULATE = {"sum": "vacc", "mean": "vacc", "max": "vmaxa", "min": "vmina", "prod": "vmula"}
+INTEGER_ACCUMULATE = {"sum": "viacc", "max": "vimaxa", "min": "vimina", "prod": "vimula"}
 INTEGER_STEP = {"sum": "viadd", "max": "vimax", "min": "vimin", "prod": "vimul"}
 FLOAT_STEP = {"sum": "vadd", "mean": "vadd", "max": "vmax", "min": "vmin", "prod": "vmul"}
 ACROSS = {"sum": "vrsum", "mean": "vrsum", "max": "vrmax", "min": "vrmin"}
@@ -30,10 +31,7 @@ def start_of(kind: str, fmt: str) -> float | int:
 
 def fold_into(b: KernelBuilder, kind: str, cell: SSAValue, value: SSAValue, fmt: str) -> None:
     """cell = cell folded with value."""
-    if fmt in FLOATS:
-        b.accumulate(STEP[kind], cell, value)
-    else:
-        b.assign(cell, b.vector(INTEGER_STEP[kind], [cell, value]))
+    b.accumulate((ACCUMULATE if fmt in FLOATS else INTEGER_ACCUMULATE)[kind], cell, value)
 
 
 def across(b: KernelBuilder, kind: str, value: SSAValue, fmt: str) -> SSAValue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dojocc.runtime.isa.instr import instruction
-from dojocc.runtime.isa.vector import PVV, VECTOR, VV, VVV
+from dojocc.runtime.isa.vector import ACC, PVV, VECTOR, VV, VVV
 
 INTEGER = {**VECTOR, "lanes": "i32", "group": "integer"}
 
@@ -109,3 +109,27 @@ def vfi(a):
 def viota():
     """Lane l of d = l."""
     return np.arange(16, dtype=np.int32)
+
+
+@instruction(0x9C, ACC, reduces="add", **INTEGER)
+def viacc(d, a):
+    """d = d + a."""
+    return d + a
+
+
+@instruction(0x9D, ACC, reduces="max", **INTEGER)
+def vimaxa(d, a):
+    """d = the greater of d and a, signed."""
+    return np.maximum(d, a)
+
+
+@instruction(0x9E, ACC, reduces="min", **INTEGER)
+def vimina(d, a):
+    """d = the lesser of d and a, signed."""
+    return np.minimum(d, a)
+
+
+@instruction(0x9F, ACC, reduces="mul", **INTEGER)
+def vimula(d, a):
+    """d = the low 32 bits of d * a."""
+    return d * a

@@ -12,7 +12,7 @@ LOADS = {"vld": 1, "vld2": 2, "vld4": 4, "vld16": 16, "vldb": 1, "vldp": 1, "vld
 STORES = {"vst": 1, "vst2": 2, "vst4": 4, "vst16": 16, "vstp": 1, "vstp4": 4}
 BINARY = ["vadd", "vsub", "vmul", "vmin", "vmax", "viadd", "vimul", "vixor"]
 UNARY = ["vabs", "vneg", "vmov", "vrsum", "vrmax", "vfi", "vif", "vtanh"]
-REDUCE = ["vacc", "vmaxa", "vmina"]
+REDUCE = ["vacc", "vmaxa", "vmina", "viacc", "vimaxa", "vimina", "vimula"]
 
 small = st.integers(0, 7)
 
@@ -115,7 +115,7 @@ def nest(draw, level: int = 0) -> list[str]:
 @st.composite
 def reducing_nest(draw) -> list[str]:
     """The shape compilers emit: zero, inner loops that accumulate, read, store."""
-    product = draw(st.sampled_from(["mmac", "mmact", "vfma", "vacc", "vmaxa"]))
+    product = draw(st.sampled_from(["mmac", "mmact", "vfma", *REDUCE]))
     inner = draw(st.integers(1, 2))
     lines = ["loop 0 3", "loop 1 2"]
     lines.append("mzero 0" if product.startswith("mmac") else "vli 4 0.5 0")

@@ -67,3 +67,39 @@ def test_carried_register_runs_step_by_step(exact: bool) -> None:
     assert counters.lifted_work == 0
     assert any("carries a value" in reason for reason in counters.reasons)
     np.testing.assert_array_equal(memory.view(np.float32)[:, :16], 32.0)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("moving", [True, False])
+@pytest.mark.parametrize(
+    ("mnemonic", "combine"),
+    [("viacc", np.add), ("vimula", np.multiply), ("vimaxa", np.maximum), ("vimina", np.minimum)],
+)
+def test_integer_reductions_are_lifted(mnemonic, combine, moving: bool, exact: bool) -> None:
+    """More iterations than are folded one by one; sums and products go round modulo 2^32."""
+    count = 100 if moving else 131
+    values = np.random.default_rng(8).integers(-(2**31), 2**31, (NODES, 100 * 16)).astype(np.int32)
+    lines = ["aclr 0", f"astr 0 0 {64 if moving else 0}", "aclr 1", "abasei 1 8192", "vlii 0 3 0"]
+    lines += [f"loop 0 {count}", "vld 1 0 4 0 0", f"{mnemonic} 0 1 0", "end", "vst 0 1 4 0 0"]
+    built = program([lines], images={"start": (0, values, "INT32")})
+    machine, counters = Machine(built), Counters()
+    Scheduler(machine, Vector(machine, counters, exact)).run()
+    rows = values.reshape(NODES, 100, 16)
+    wanted = np.full((NODES, 16), 3, np.int32)
+    for iteration in range(count):
+        wanted = combine(wanted, rows[:, iteration if moving else 0])
+    found = machine.sram[0][:, 8192 : 8192 + 64].view(np.int32)
+    np.testing.assert_array_equal(found, wanted)
+    assert counters.lifted_share == 1.0
+
+
+@pytest.mark.parametrize("first", ["vacc", "vmaxa"])
+def test_float_and_integer_reductions_into_one_register_run_step_by_step(first: str) -> None:
+    second = {"vacc": "viacc", "vmaxa": "vimaxa"}[first]
+    lines = ["aclr 0", "astr 0 0 64", "aclr 1", "abasei 1 2048", "vli 0 1.0 0"]
+    lines += ["loop 0 5", "vld 1 0 0 0 0", f"{first} 0 1 0", f"{second} 0 1 0", "end"]
+    built = program([[*lines, "vst 0 1 0 0 0"]], images={"start": (0, START, "FP32")})
+    expected, _ = final(built, None)
+    found, counters = final(built, False)
+    np.testing.assert_array_equal(found, expected)
+    assert any("carries a value" in reason for reason in counters.reasons)
