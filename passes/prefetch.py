@@ -23,7 +23,8 @@ from dojocc.passes.liveness import (
     the_program,
 )
 from dojocc.passes.parameters import collect
-from dojocc.passes.route import READY
+from dojocc.passes.route import semaphores_for_exchanges, spans_under_way
+from dojocc.passes.solve.intervals import most_overlapping
 from dojocc.passes.solve.packing import pack
 from dojocc.passes.solve.prefetch import Transfer, earlier_starts, largest_sound
 from dojocc.passes.target_of import target_of
@@ -52,8 +53,8 @@ class Prefetch(Pass):
        and thread 0 waits nowhere it did not. All nodes run the same order, so thread 1's barriers
        meet as they did.
     3. Each goes up only as far as SRAM and semaphores reach at every step between (brought data
-       first, since they move most); a trial packing must then succeed, and moves that spoil it
-       are taken back, the last of a half first.
+       first, since they move most). A trial packing must then succeed; moves that spoil it are
+       found by halving, and those exchanges stay where they were.
 
     Fails: UsageError when `ahead` is negative.
     """
@@ -76,10 +77,11 @@ class Prefetch(Pass):
         steps = tuple(program.body.block.ops)
         moves = Moves.of(schedule_of(program, steps, effects_of(steps)), self.ahead)
         capacity = target.node.sram_bytes - collect(ctx.resources, moves.plan).bytes
-        starts = moves.starts(capacity, target.node.semaphores - len((READY,)))
+        semaphores = len(semaphores_for_exchanges(target))
+        starts = moves.starts(capacity, semaphores)
 
         def sound(kept: frozenset[int]) -> bool:
-            return moves.packs({step: starts[step] for step in kept}, capacity)
+            return moves.fit({step: starts[step] for step in kept}, capacity, semaphores)
 
         chosen = largest_sound(sorted(starts), sound)
         order = moves.order({step: starts[step] for step in chosen})
@@ -148,9 +150,11 @@ class Moves:
                 key[op] = min(key[op], (start, 0, place[op]))
         return tuple(sorted(self.plan.steps, key=key.__getitem__))
 
-    def packs(self, starts: dict[int, int], capacity: int) -> bool:
-        """True where the buffers of the moved schedule find places."""
+    def fit(self, starts: dict[int, int], capacity: int, semaphores: int) -> bool:
+        """True where the moved schedule's buffers find places and its exchanges semaphores."""
         plan = schedule_of(self.plan.program, self.order(starts), self.effects)
+        if most_overlapping(spans_under_way(plan)) > semaphores:
+            return False
         packing = pack(buffers_of(lifetimes(plan)), ALIGNMENT, capacity, TRIAL_EFFORT)
         return packing.peak <= capacity
 
@@ -199,8 +203,7 @@ def in_use(plan: Schedule) -> list[int]:
 def under_way(plan: Schedule) -> list[int]:
     """Exchanges started and not yet awaited at each step."""
     change = np.zeros(len(plan.steps) + 1, np.int64)
-    for start, op in enumerate(plan.steps):
-        if isinstance(op, ExchangeOp):
-            change[start] += 1
-            change[max(plan.waits[op], start + 1)] -= 1
+    for start, end in spans_under_way(plan):
+        change[start] += 1
+        change[end] -= 1
     return np.cumsum(change)[:-1].tolist()

@@ -88,11 +88,8 @@ def number_semaphores(plan: Schedule, target: Target) -> None:
         raise InputError(
             "exchanges need different numbers below 65536", numbers=f"have {sorted(numbers)[-8:]}"
         )
-    starts = {op: step for step, op in enumerate(plan.steps)}
-    spans = [(starts[op], max(plan.waits[op], starts[op] + 1)) for op in exchanges]
-    places = [number for number in range(target.node.semaphores) if number != READY]
     try:
-        chosen = assign(spans, places)
+        chosen = assign(spans_under_way(plan), semaphores_for_exchanges(target))
     except Crowded as crowded:
         raise DoesNotFit(
             "more exchanges are under way at once than a node has semaphores for,"
@@ -103,6 +100,17 @@ def number_semaphores(plan: Schedule, target: Target) -> None:
         ) from crowded
     for exchange, semaphore in zip(exchanges, chosen, strict=True):
         exchange.semaphore = whole(semaphore)
+
+
+def spans_under_way(plan: Schedule) -> list[tuple[int, int]]:
+    """The steps [start, end) over which each exchange is under way."""
+    starts = {op: step for step, op in enumerate(plan.steps)}
+    return [(starts[op], max(plan.waits[op], starts[op] + 1)) for op in plan.exchanges]
+
+
+def semaphores_for_exchanges(target: Target) -> list[int]:
+    """The semaphores that exchanges may use."""
+    return [number for number in range(target.node.semaphores) if number != READY]
 
 
 def grid_nodes(plan: Schedule, target: Target) -> np.ndarray:

@@ -3,7 +3,7 @@ list.
 
 Each flow is as late as its busiest link (or port) needs to carry everything that the list sends
 over it: an upper estimate of max-min fair sharing, exact where flows share one bottleneck. Flows of
-different lists do not meet (the compiler puts a region barrier before each exchange).
+different lists do not meet: lists have the mesh one after another (schedule.py).
 """
 
 from __future__ import annotations

@@ -209,6 +209,21 @@ def test_modelled_cycles_drop_and_values_stay() -> None:
     assert cycles[1] < 0.8 * cycles[0], cycles
 
 
+def test_transfers_under_way_together_take_the_mesh_in_turn() -> None:
+    cycles = []
+    for count in (1, 2, 3):
+        built = TileModule()
+        x = built.input("x", ROWS)
+        for number in range(count):
+            moved = built.buffer(f"moved{number}", WHOLE)
+            built.exchange(moved, [x])
+            built.output(f"y{number}", moved)
+        program = lower(built.context(), built.module())
+        cycles.append(time_program(program).cycles)
+        bound = (BYTES - ROWS.bytes) / program.target.mesh.packet_bytes
+    assert cycles[1] - cycles[0] >= bound and cycles[2] - cycles[1] >= bound, (cycles, bound)
+
+
 def test_it_uses_no_more_than_the_sram_there_is() -> None:
     built = layers(5)
     tight = max(bytes_in_use(built.module()))
