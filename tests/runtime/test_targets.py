@@ -7,30 +7,9 @@ import numpy as np
 import pytest
 
 from dojocc.runtime.errors import TargetError
-from dojocc.runtime.target import GROUPS, ORIGINS
-from dojocc.runtime.targets import describe, from_dict, list_targets, load_target, to_dict
+from dojocc.runtime.targets import describe, from_dict, load_target, to_dict
 
 TARGETS = Path(__file__).parents[1] / "targets"
-
-
-@pytest.fixture(params=list_targets())
-def target(request):
-    return load_target(request.param)
-
-
-def test_every_number_has_an_origin_and_a_note(target):
-    rows = describe(target)
-    assert {row.name for row in rows} >= {
-        f"{group}.{name}" for group, kind in GROUPS.items() for name in kind.__dataclass_fields__
-    }
-    assert all(row.origin in ORIGINS and row.note and row.unit for row in rows)
-    assert target.origin("mesh.usable_share") == "assumed"
-    assert target.origin("node.sram_bytes") == "published"
-
-
-def test_a_target_survives_plain_data(target):
-    assert from_dict(to_dict(target)) == target
-    assert hash(from_dict(to_dict(target))) == hash(target)
 
 
 def test_the_die_meets_the_published_peaks():
