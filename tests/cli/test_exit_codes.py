@@ -90,9 +90,9 @@ def test_debug_shows_the_traceback(broken: Path, monkeypatch: pytest.MonkeyPatch
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    python = f"'{sys.executable}' -m dojocc.cli.main"
+    function = f"dojocc() {{ '{sys.executable}' -m dojocc.cli.main \"$@\"; }}"
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command.replace("dojocc", python)],
+        ["bash", "-o", "pipefail", "-c", f"{function}\n{command}"],
         capture_output=True,
         text=True,
         cwd=folder,
