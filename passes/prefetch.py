@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from dojocc.dialects.context import DojoContext
-from dojocc.dialects.tile import AllocOp, ExchangeOp, ImageOp, InputOp
+from dojocc.dialects.tile import AllocOp, CallOp, ExchangeOp, ImageOp, InputOp
 from dojocc.passes.allocate import ALIGNMENT, buffers_of, reserved_bytes
 from dojocc.passes.base import Pass
 from dojocc.passes.liveness import (
@@ -118,7 +118,7 @@ class Moves:
         return cls(plan, effects, floors, brought)
 
     def starts(self, capacity: int, semaphores: int) -> dict[int, int]:
-        """By step of an exchange that can start earlier, the step before which it does."""
+        """By step of an exchange that can go ahead of a kernel, the step before which it starts."""
         chosen = [*sorted(self.brought), *sorted(self.earliest.keys() - self.brought)]
         transfers = [
             Transfer(step, self.earliest[step], bytes_filled(self.plan.steps[step]))
@@ -127,7 +127,11 @@ class Moves:
         found = earlier_starts(
             transfers, in_use(self.plan), under_way(self.plan), capacity, semaphores
         )
-        return {step: start for step, start in zip(chosen, found, strict=True) if start < step}
+        return {
+            step: start
+            for step, start in zip(chosen, found, strict=True)
+            if any(isinstance(op, CallOp) for op in self.plan.steps[start:step])
+        }
 
     def order(self, starts: dict[int, int]) -> tuple[Operation, ...]:
         """The steps with these exchanges moved; buffers and their first content go ahead of them.
