@@ -11,27 +11,18 @@ from onnx import shape_inference
 from program_levels import assert_near, assert_same
 from zoo_models import zoo
 
+from dojocc.runtime.engines.counters import Counters
+
 BOUNDS = {"fp32": 1e-5, "bf16": 2e-2}
 MATRIX_MACS = 256  # 8 x 8 x 4 of one mmac
-DEFAULT_PAPER = ("resnet50", "bf16")
 TINY = "tests/targets/tiny.toml"
 
 
-def paper_cases() -> list[object]:
-    """All models at full size; one of them in every run of the tests."""
-    return [
-        pytest.param(
-            name, precision, marks=[] if (name, precision) == DEFAULT_PAPER else pytest.mark.slow
-        )
-        for name in zoo.MODELS
-        for precision in PRECISIONS
-    ]
-
-
-def check_fast(name: str, size: str, precision: str) -> None:
+def check_fast(name: str, size: str, precision: str) -> Counters:
     found, counters = compiled(name, size, precision).engine("vector", "fast")
     assert_near(found, onnx_outputs(name, size), BOUNDS[precision], f"{name} in {precision}")
     assert counters.lifted_share > 0.99, counters.reasons
+    return counters
 
 
 def check_exact(name: str, size: str, precision: str, target: str = "d1-die") -> None:
@@ -49,7 +40,9 @@ def test_tiny_models(name: str, precision: str) -> None:
     check_exact(name, "tiny", precision)
 
 
-@pytest.mark.parametrize(("name", "precision"), paper_cases())
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", zoo.MODELS)
 def test_models_of_full_size(name: str, precision: str) -> None:
     check_fast(name, "paper", precision)
 
@@ -89,10 +82,10 @@ def convolution_macs(name: str, size: str) -> int:
     return total
 
 
-def test_the_arithmetic_of_resnet50_happens_on_the_matrix_unit() -> None:
+def test_resnet50_of_full_size_happens_on_the_matrix_unit() -> None:
     """No fewer matrix instructions than the model needs, and at most 1.6 times as many."""
     macs = convolution_macs("resnet50", "paper")
     assert 4.0e9 < macs < 4.2e9
-    _, counters = compiled("resnet50", "paper", "bf16").engine("vector", "fast")
+    counters = check_fast("resnet50", "paper", "bf16")
     done = MATRIX_MACS * sum(counters.instructions.get(name, 0) for name in ("mmac", "mmact"))
     assert 1.0 <= done / macs <= 1.6, f"{done / macs:.3f} times the model's {macs}"

@@ -2,7 +2,8 @@
 their run at every level.
 
 Lines `#: NAME in LOW..HIGH` of a program give an input or weight its range (whole numbers for
-i32), `#: slow` leaves it to `./dojo test --all`, `#: holes` adds the target with dead nodes.
+i32), `#: slow` leaves it to `./dojo test --all`, `#: holes` adds the target with dead nodes,
+`#: lifted SHARE` says how much of the work in loops is lifted at least where it is not 0.99.
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ class Source:
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
         return {name: (float(low), float(high)) for name, low, high in RANGE.findall(self.text)}
+
+    @property
+    def lifted(self) -> float:
+        found = re.search(r"^#: lifted (\S+)$", self.text, re.MULTILINE)
+        return float(found[1]) if found else 0.99
 
     def weights(self) -> Arrays:
         return {row["name"]: self.array(row, True) for row in WEIGHT.finditer(self.text)}
