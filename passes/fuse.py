@@ -18,7 +18,15 @@ from dojocc.passes.canonicalise import simplify
 from dojocc.passes.constants import make_constant, resource_name
 from dojocc.passes.errors import PipelineError
 from dojocc.passes.fold import drop_unnamed
-from dojocc.passes.fuse_groups import Group, Limits, computes, grown_back, grown_forward, has_rows
+from dojocc.passes.fuse_groups import (
+    MATRIX,
+    Group,
+    Limits,
+    computes,
+    grown_back,
+    grown_forward,
+    has_rows,
+)
 from dojocc.passes.fuse_regions import region_of
 from dojocc.passes.rewriting import (
     bodies,
@@ -30,8 +38,6 @@ from dojocc.passes.rewriting import (
     users,
 )
 from dojocc.passes.spreads import wide
-
-MATRIX = ("contraction", "window", "indexing")
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class Fuse(Pass):
          a single result, so its ops can stand at its last one: all operands are made before it.
       2. Reductions, softmax and layer_norm take what is left behind them, then before them.
       3. What is left of the element-wise ops forms groups of its own.
-      4. Broadcasts and small constants are copied inside, where they cost an address; what has no
-         other user goes.
+      4. Broadcasts and small constants are copied inside, where they cost an address, but for
+         those that step 1's ops read, which need a buffer; what has no other user goes.
       Groups stay below `operands` and `ops`, so that a kernel's values fit the register file.
     Fails: PipelineError for limits below 3 operands or 1 op.
     """

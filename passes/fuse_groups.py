@@ -15,6 +15,7 @@ from dojocc.passes.constants import splat_value
 from dojocc.passes.rewriting import is_elementwise, made_by, shape, users
 
 ROWS = ("reduction", "row")
+MATRIX = ("contraction", "window", "indexing")
 COMPUTING = ("elementwise", "contraction", "window", "reduction", "row", "indexing")
 Order = Mapping[Operation, int]
 Resources = Mapping[str, np.ndarray]
@@ -73,14 +74,18 @@ def is_small_splat(value: SSAValue, resources: Resources) -> bool:
 
 
 def operands_of(ops: list[NNOp], resources: Resources) -> list[SSAValue]:
-    """What a region of these ops reads, each value once, in order."""
+    """What a region of these ops reads, each value once, in order.
+
+    Contractions, windows and takes read buffers, so what they read is never made inside.
+    """
     inside: set[SSAValue] = {result for op in ops for result in op.results}
+    buffers = {value for op in ops if op.FUSIBLE in MATRIX for value in op.operands}
     found: dict[SSAValue, None] = {}
     for op in ops:
         for value in op.operands:
             if value in inside:
                 continue
-            copied = inlined(value, resources)
+            copied = [] if value in buffers else inlined(value, resources)
             if not copied:
                 found[value] = None
             elif copied[0].operands:
