@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from xdsl.dialects.builtin import (
     I64,
     ArrayAttr,
@@ -33,26 +32,7 @@ from xdsl.traits import NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.tile_types import KernelOp, whole
-
-SEGMENT_DTYPE = np.dtype(
-    [
-        ("dst_node", "<i4"),
-        ("src_node", "<i4"),
-        ("operand", "<u2"),
-        ("src", "<i8"),
-        ("dst", "<i8"),
-        ("bytes", "<u4"),
-        ("count0", "<u4"),
-        ("src_stride0", "<i8"),
-        ("dst_stride0", "<i8"),
-        ("count1", "<u4"),
-        ("src_stride1", "<i8"),
-        ("dst_stride1", "<i8"),
-    ]
-)
-"""One row of an exchange's table: `src_node` pushes, from its buffer of operand `operand`, count1 x
-count0 runs of `bytes` to the destination buffer of `dst_node`. `src` and `dst` are relative to the
-buffers."""
+from dojocc.runtime.segments import SEGMENT_DTYPE as SEGMENT_DTYPE
 
 _OPTIONS = (ParsePropInAttrDict(),)
 

@@ -16,21 +16,17 @@ from dojocc.dialects.properties import to_python
 from dojocc.passes.base import SAME, Pass
 from dojocc.passes.canonicalise import simplify
 from dojocc.passes.constants import is_known, known_array, make_constant, resource_name
-from dojocc.passes.errors import PassBroken
 from dojocc.passes.rewriting import (
     Rule,
-    apply_rules,
     bodies,
     element,
     joined_location,
     made_by,
-    remove_dead,
+    rewrite,
     shape,
     used_once,
 )
 from dojocc.passes.spreads import Spread, lies_along, respread
-
-SWEEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -60,12 +56,7 @@ class FoldBatchNorm(Pass):
             "divide": (folder.as_product,),
         }
         for block in bodies(op):
-            for _ in range(SWEEPS):
-                if not apply_rules(block, rules):
-                    break
-                remove_dead(block)
-            else:
-                raise PassBroken("fold-batch-norm: the rules do not come to an end")
+            rewrite(block, rules, self.name)
             simplify(ctx, block)
 
 

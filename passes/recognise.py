@@ -16,19 +16,16 @@ from dojocc.dialects.op import NNOp, OpList
 from dojocc.passes.base import SAME, Pass
 from dojocc.passes.canonicalise import simplify
 from dojocc.passes.constants import splat_value
-from dojocc.passes.errors import PassBroken
 from dojocc.passes.rewriting import (
-    apply_rules,
     bodies,
     joined_location,
     made_by,
-    remove_dead,
+    rewrite,
     shape,
     used_once,
 )
 from dojocc.passes.spreads import Spread, lies_along, respread, restated, spread_of, wide
 
-SWEEPS = 20
 Axes = tuple[int, ...]
 
 
@@ -60,12 +57,7 @@ class Recognise(Pass):
             "add": (matcher.bias,),
         }
         for block in bodies(op):
-            for _ in range(SWEEPS):
-                if not apply_rules(block, rules):
-                    break
-                remove_dead(block)
-            else:
-                raise PassBroken("recognise: the rules do not come to an end")
+            rewrite(block, rules, self.name)
             simplify(ctx, block)
 
 

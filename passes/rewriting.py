@@ -10,8 +10,10 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from dojocc.dialects.location import get_location
 from dojocc.dialects.op import NNOp, OpList
+from dojocc.passes.errors import PassBroken
 
 JOIN = " + "
+SWEEPS = 1000  # a chain of products may take one a step
 Rule = Callable[[NNOp, OpList], SSAValue | None]
 
 
@@ -121,6 +123,15 @@ def apply_rules(block: Block, rules: Mapping[str, Sequence[Rule]]) -> bool:
                 changed = True
                 break
     return changed
+
+
+def rewrite(block: Block, rules: Mapping[str, Sequence[Rule]], name: str) -> None:
+    """Sweeps of the rules of pass `name` until nothing changes; PassBroken if they do not end."""
+    for _ in range(SWEEPS):
+        if not apply_rules(block, rules):
+            return
+        remove_dead(block)
+    raise PassBroken(f"{name}: the rules do not come to an end", numbers=f"{SWEEPS} sweeps")
 
 
 def inverse(permutation: Sequence[int]) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import DoesNotFit, InputError
 from dojocc.runtime.mesh.routes import route_flows
 from dojocc.runtime.program import LIST_DTYPE, PUSH
+from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.target import Target
 
 LISTS = "lists"
@@ -34,7 +35,7 @@ CLASS = 0
 """Number of the class of the grid's nodes; there is one class that communicates."""
 LARGEST_LIST = (1 << 16) - 1
 SIDES = {"src": "source", "dst": "destination"}
-SHAPE = ("bytes", "count0", "src_stride0", "dst_stride0", "count1", "src_stride1", "dst_stride1")
+SHAPE = tuple(name for name, _ in STRIDED)
 """Fields that a list entry takes from its segment as they are."""
 
 

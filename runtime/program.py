@@ -26,6 +26,7 @@ from dojocc.runtime.program_checks import (
     check_plain,
     check_tensors,
 )
+from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import from_dict, to_dict
 
@@ -49,13 +50,7 @@ LIST_DTYPE = np.dtype(
         ("peer_stride", "<u4"),
         ("src", "<u8"),
         ("dst", "<u8"),
-        ("bytes", "<u4"),
-        ("count0", "<u4"),
-        ("src_stride0", "<i8"),
-        ("dst_stride0", "<i8"),
-        ("count1", "<u4"),
-        ("src_stride1", "<i8"),
-        ("dst_stride1", "<i8"),
+        *STRIDED,
         ("far_sem", "u1"),
         ("home_sem", "u1"),
     ]

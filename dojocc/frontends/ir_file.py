@@ -15,6 +15,7 @@ from xdsl.ir import Attribute
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.printing import parse_module, print_module
+from dojocc.frontends.text_file import read_text
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.files import write_atomically
 
@@ -27,12 +28,7 @@ def parse_ir(text: str, context: DojoContext, name: str = "<text>") -> ModuleOp:
 def read_ir(path: str | Path, context: DojoContext) -> ModuleOp:
     """A module from an IR file, with the arrays of the file beside it, if there is one."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}", help="check the path of the model") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from error
+    text = read_text(path)
     beside = path.with_suffix(".safetensors")
     if beside.is_file():
         context.resources.update(read_arrays(beside))

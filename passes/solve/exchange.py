@@ -14,8 +14,9 @@ import numpy as np
 from dojocc.passes.solve.exchange_elements import element_segments
 from dojocc.passes.solve.exchange_separable import separable_segments
 from dojocc.passes.solve.holders import row_layout, view
-from dojocc.passes.solve.segments import SEGMENT_DTYPE, moved_bytes, ordered
+from dojocc.passes.solve.segments import moved_bytes, ordered
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.segments import SEGMENT_DTYPE
 
 REMEMBERED = 64  # exchanges kept, so that equal layers of a model are solved once
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.holders import SourceView, is_whole
-from dojocc.passes.solve.segments import SEGMENT_DTYPE, combined, fold_runs, spread
+from dojocc.passes.solve.segments import combined, fold_runs, spread
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.segments import SEGMENT_DTYPE
 
 CHUNK = 1 << 22  # elements listed at a time
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from dojocc.passes.solve.exchange_elements import tail_bytes
 from dojocc.passes.solve.holders import SourceView
-from dojocc.passes.solve.segments import SEGMENT_DTYPE, combined, spread, strided
+from dojocc.passes.solve.segments import combined, spread, strided
 from dojocc.runtime.layout import AXES, Layout
+from dojocc.runtime.segments import SEGMENT_DTYPE
 
 CELLS = 64  # boxes of one source each that a map is cut into at most
 

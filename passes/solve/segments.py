@@ -8,23 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SEGMENT_DTYPE = np.dtype(
-    [
-        ("dst_node", "<i4"),
-        ("src_node", "<i4"),
-        ("operand", "<u2"),
-        ("src", "<i8"),
-        ("dst", "<i8"),
-        ("bytes", "<u4"),
-        ("count0", "<u4"),
-        ("src_stride0", "<i8"),
-        ("dst_stride0", "<i8"),
-        ("count1", "<u4"),
-        ("src_stride1", "<i8"),
-        ("dst_stride1", "<i8"),
-    ]
-)
-"""count1 x count0 runs of `bytes`; `src` and `dst` are relative to the buffers."""
+from dojocc.runtime.segments import SEGMENT_DTYPE
 
 COPY_BLOCK = 1 << 22  # bytes of index arrays built at a time when segments are applied
 

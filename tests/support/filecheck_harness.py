@@ -28,8 +28,8 @@ from xdsl.utils.exceptions import ParseError, VerifyException
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.printing import parse_module, print_module
 from dojocc.passes.pipeline import parse_passes, run_pipeline
-from dojocc.passes.solve.segments import SEGMENT_DTYPE
 from dojocc.runtime.errors import DojoError
+from dojocc.runtime.segments import SEGMENT_DTYPE
 from dojocc.runtime.targets import load_target
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.printing import parse_module, print_module
-from dojocc.dialects.tile import SEGMENT_DTYPE, Access
-from dojocc.passes.solve.segments import SEGMENT_DTYPE as SOLVED
+from dojocc.dialects.tile import Access
 from dojocc.runtime.errors import InputError
 
 BUFFER = "memref<4x16xbf16>"
@@ -127,7 +126,3 @@ def test_a_field_that_an_access_lacks_is_named() -> None:
 def test_an_access_has_six_strides() -> None:
     with pytest.raises(ValueError, match="6 byte strides"):
         Access(strides=(1, 2))
-
-
-def test_segments_are_those_of_the_exchange_solver() -> None:
-    assert SEGMENT_DTYPE == SOLVED

@@ -25,7 +25,7 @@ from dojocc.frontends.text.functions import (
 )
 from dojocc.frontends.text.source import SourceText, nearest
 from dojocc.frontends.text.weights import WeightError, WeightFiles
-from dojocc.runtime.errors import InputError
+from dojocc.frontends.text_file import read_text
 
 OPERATORS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 COMPARISONS = {"==": "EQ", "!=": "NE", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
@@ -298,10 +298,4 @@ def parse_text(
 def import_text(path: str | Path, context: DojoContext) -> ModuleOp:
     """A module from a file of the text language; weight files are looked for beside it."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}", help="check the path of the model") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from error
-    return parse_text(text, context, str(path), path.parent)
+    return parse_text(read_text(path), context, str(path), path.parent)
