@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from xdsl.dialects.builtin import ModuleOp
+
 from dojocc.cli.choices import add_choices, options_of
 from dojocc.cli.shared import add_json, print_json, progress, read_content, size_text, table
 from dojocc.compiler import Options, compile_model
@@ -12,6 +14,7 @@ from dojocc.frontends.onnx import check_support
 from dojocc.frontends.onnx.model_file import open_model
 from dojocc.frontends.onnx.shapes import input_shapes
 from dojocc.frontends.read import ONNX, kind_of
+from dojocc.passes.base import Pass
 from dojocc.report.bounds import Bounds, bounds_of
 from dojocc.runtime.errors import DojoError, InputError
 from dojocc.runtime.target import Target
@@ -31,15 +34,20 @@ def execute(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     target = options.machine()
     model = read_content(arguments.model)
+    found: list[Bounds] = []
+
+    def measure(each: Pass, module: ModuleOp) -> None:
+        if each.leaves == "mesh":
+            found.append(bounds_of(module, target, options.precision))
+
     with progress("checking") as tell:
         problems = import_problems(model, options)
-        bounds = None
         if not problems:
             try:
-                reached = compile_model(model, options, "mesh", watch=tell)
-                bounds = bounds_of(reached.module, target, options.precision)
+                compile_model(model, options, "tile", after=measure, watch=tell)
             except InputError as error:
                 problems.append(row("fit", error))
+    bounds = found[0] if found else None
     if arguments.json:
         print_json("dojocc.check/1", facts(target, problems, bounds))
     else:

@@ -29,13 +29,13 @@ from dojocc.zoo import MODELS, build, inputs
 
 EXAMPLE = """\
 dojocc demo
-dojocc demo --model resnet50 --save resnet50.dojo"""
+dojocc demo --model lenet --precision fp32 --save lenet.dojo"""
 ALLOWED = {"fp32": 1e-5, "bf16": 2e-2}
 """Relative L2 error allowed against the other implementation."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", choices=sorted(MODELS), default="lenet")
+    parser.add_argument("--model", choices=sorted(MODELS), default="resnet50")
     parser.add_argument("--size", choices=("paper", "tiny"), default="paper")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16")
     parser.add_argument("--target", default="d1-die", help="a name or a .toml file (d1-die)")
