@@ -1,4 +1,4 @@
-"""Rules are applied until none changes anything, and rules that never stop are an internal error."""
+"""Rules are applied until none changes anything; rules that never stop are an internal error."""
 
 from __future__ import annotations
 
