@@ -136,6 +136,14 @@ def inside(access: Access) -> np.ndarray | None:
     return result
 
 
+def lanes_inside(access: Access) -> np.ndarray:
+    """In-bounds lanes [nodes, loops..., 16] of a one-granule access."""
+    mask = inside(access)
+    if mask is None:
+        return np.ones((1,) * (1 + len(access.counts)) + (16,), bool)
+    return np.broadcast_to(mask[..., 0, :], (*mask.shape[:-2], 16))
+
+
 def region(sram: np.ndarray, nodes, access: Access) -> tuple[np.ndarray, int]:
     """(bytes [nodes, length], offset of the base in them): the touched span of every node; a
     view where it can be.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dojocc.runtime.engines.access import Access, addresses, injective, inside
+from dojocc.runtime.engines.access import Access, addresses, injective, inside, lanes_inside
 from dojocc.runtime.engines.tree import Loop, Op
 
 ENUMERATED = 1 << 22  # granules; beyond that the exact test is not tried
@@ -20,11 +20,14 @@ ENUMERATED = 1 << 22  # granules; beyond that the exact test is not tried
 class Touch:
     """One memory instruction of the nest: its open loops and its access (None: addresses from
     data).
+
+    `lanes` is the `pinb` that set the instruction's predicate in the same iteration, if one did.
     """
 
     op: Op
     path: tuple[Loop, ...]
     access: Access | None
+    lanes: Access | None = None
 
     @property
     def stores(self) -> bool:
@@ -46,7 +49,7 @@ def conflict(touches: list[Touch]) -> str | None:
             return f"`{touch.op.name}` takes addresses from data beside stores"
     stores = [t for t in touches if t.stores]
     for store in stores:
-        if not injective(store.place):
+        if not stores_once(store):
             return f"`{store.op.name}` at word {store.op.word} stores twice to one place"
     for number, store in enumerate(stores):
         others = [t for t in touches if not t.stores and t.access is not None] + stores[
@@ -58,9 +61,72 @@ def conflict(touches: list[Touch]) -> str | None:
     return None
 
 
+def stores_once(store: Touch) -> bool:
+    """True when no two iterations store to a common byte; a lane out of bounds is not stored."""
+    if injective(store.place):
+        return True
+    return store.lanes is not None and kept_apart(store.place, store.lanes)
+
+
+def narrowed(access: Access, lanes: Access) -> Access:
+    """The access without the last lanes that are out of bounds everywhere: they are not touched."""
+    if access.granules > 1:
+        return access
+    used = lanes_inside(lanes).reshape(-1, access.elements).any(axis=0)
+    return replace(access, elements=max(int(used.nonzero()[0].max(initial=0)) + 1, 1))
+
+
+def kept_apart(access: Access, lanes: Access) -> bool:
+    """Enumerate the bytes of the lanes that are in bounds on some node: all are different."""
+    low, high = access.span()
+    moving = zip(access.counts, access.strides, strict=True)
+    if any(count > 1 and stride == 0 for count, stride in moving) or too_many(access):
+        return False
+    every = kept_bytes(access, lanes)
+    taken = np.zeros(high - low, bool)
+    taken[every - low] = True
+    return np.count_nonzero(taken) == every.size
+
+
+def kept_disjoint(store: Access, lanes: Access, other: Access) -> bool:
+    """Enumerate the bytes of the lanes in bounds, and those of `other`: none is common."""
+    if isinstance(store.base, np.ndarray) or isinstance(other.base, np.ndarray):
+        return False
+    moving = zip(store.counts, store.strides, strict=True)
+    if any(count > 1 and stride == 0 for count, stride in moving):
+        return False
+    low = min(x.base + x.span()[0] for x in (store, other))
+    high = max(x.base + x.span()[1] for x in (store, other))
+    if too_many(store) or too_many(other) or high - low > ENUMERATED:
+        return False
+    taken = np.zeros(high - low, bool)
+    taken[kept_bytes(store, lanes) + store.base - low] = True
+    return not taken[bytes_of(other, keep_outside=other.bounds is None) + other.base - low].any()
+
+
+def too_many(access: Access) -> bool:
+    """More elements, or a longer span, than are worth enumerating."""
+    low, high = access.span()
+    return max(int(np.prod(access.shape, dtype=np.int64)), high - low) > ENUMERATED
+
+
+def kept_bytes(access: Access, lanes: Access) -> np.ndarray:
+    """Every byte offset of the lanes in bounds on some node; no open loop may stand still."""
+    kept = lanes_inside(lanes).any(axis=0)
+    kept = kept.reshape(*kept.shape[:-1], access.granules, -1)[..., : access.elements]
+    starts = addresses(access).reshape(*access.shape[:-1], 1)
+    elements = starts + np.arange(access.elements) * access.item
+    used = elements[np.broadcast_to(kept, access.shape)]
+    return used[:, None] + np.arange(access.item)
+
+
 def compatible(store: Touch, other: Touch) -> bool:
     """True when the two can meet only within one iteration of the loops they share (or never)."""
-    return same_iteration(store, other) or apart(store.place, other.place)
+    return (
+        same_iteration(store, other)
+        or apart(store.place, other.place)
+        or (store.lanes is not None and kept_disjoint(store.place, store.lanes, other.place))
+    )
 
 
 def apart(a: Access, b: Access) -> bool:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dojocc.runtime.engines.access import Access, inside
+from dojocc.runtime.engines.access import Access, lanes_inside
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
-from dojocc.runtime.engines.hazards import Touch, apart, conflict
+from dojocc.runtime.engines.hazards import Touch, apart, conflict, narrowed
 from dojocc.runtime.engines.loads import Load, affine, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
 from dojocc.runtime.engines.reductions import fold
@@ -93,7 +93,7 @@ class Nest:
     def memory_conflict(self, loop: Loop) -> str | None:
         """The hazard test, remembered by the addresses it was made for."""
         touches = self.touches(loop)
-        key = tuple(fingerprint(t.access) for t in touches)
+        key = tuple((fingerprint(t.access), fingerprint(t.lanes)) for t in touches)
         self.stored = [t.access.where() for t in touches if t.stores and t.access is not None]
         known = loop.cache.setdefault("hazards", {})
         if key not in known:
@@ -114,8 +114,12 @@ class Nest:
         }
 
     def touches(self, loop: Loop) -> list[Touch]:
-        """Every memory instruction that will run, in program order."""
+        """Every memory instruction that will run, in program order.
+
+        `limits` are the predicates as a `pinb` earlier in the same iteration left them.
+        """
         found: list[Touch] = []
+        limits: dict[int, Access] = {}
 
         def visit(item: Op | Loop | Call, path: tuple[Loop, ...]) -> None:
             match item:
@@ -124,10 +128,24 @@ class Nest:
                     access = None if indexed else self.access(item, path)
                     if indexed and item.access.kind == "store":
                         raise NotLiftable(f"`{item.name}` stores to addresses from data")
-                    found.append(Touch(item, path, access))
+                    mask = item.row.mask
+                    lanes = None
+                    if mask is not None and item.access.kind == "store":
+                        lanes = limits.get(int(item.fields[mask.name]))
+                    if lanes is not None and access is not None:
+                        access = narrowed(access, lanes)
+                    found.append(Touch(item, path, access, lanes))
+                case Op():
+                    for target in item.row.outputs:
+                        if target.kind == "p":
+                            limits.pop(int(item.fields[target.name]), None)
+                    if item.name == "pinb" and item.fields["d"]:
+                        limits[int(item.fields["d"])] = self.access(item, path)
                 case Loop() if self.counts[item]:
+                    limits.clear()
                     for part in item.body.items:
                         visit(part, (*path, item))
+                    limits.clear()
                 case Call():
                     for part in item.body.items:
                         visit(part, path)
@@ -373,11 +391,3 @@ def fingerprint(access: Access | None) -> tuple:
         ]
         parts += [bounds.granule_step, bounds.lane_step, bounds.first]
     return tuple(p.tobytes() if isinstance(p, np.ndarray) else p for p in parts)
-
-
-def lanes_inside(access: Access) -> np.ndarray:
-    """In-bounds lanes [nodes, loops..., 16] of a one-granule access."""
-    mask = inside(access)
-    if mask is None:
-        return np.ones((1,) * (1 + len(access.counts)) + (16,), bool)
-    return np.broadcast_to(mask[..., 0, :], (*mask.shape[:-2], 16))

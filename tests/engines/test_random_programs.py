@@ -103,3 +103,57 @@ def test_float_and_integer_reductions_into_one_register_run_step_by_step(first: 
     found, counters = final(built, False)
     np.testing.assert_array_equal(found, expected)
     assert any("carries a value" in reason for reason in counters.reasons)
+
+
+def masked_stores(limit: int, between: str) -> list[str]:
+    """16 lanes every 3 elements, of which a predicate keeps `limit`; `between` set and store."""
+    lines = ["aclr 0", "astr 0 0 64", "aclr 1", "abasei 1 2048", "astr 1 0 12"]
+    lines += ["aclr 2", f"li 3 {limit}", "ax 2 0 3", "astep 2 0 1"]
+    lines += ["loop 0 8", "vld 1 0 0 0 0", "pinb 1 2 0", between, "vst 1 1 0 0 1", "end"]
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("limit", "between", "lifted"),
+    [
+        (3, "nop", True),
+        (2, "nop", True),
+        (4, "nop", False),  # the fourth lane is the next iteration's first
+        (3, "pnot 1 1", False),  # not what the `pinb` left
+    ],
+)
+def test_lanes_that_are_not_stored_do_not_meet(limit: int, between: str, lifted: bool) -> None:
+    built = program([masked_stores(limit, between)], images={"start": (0, START, "FP32")})
+    expected, _ = final(built, None)
+    for exact in (True, False):
+        found, counters = final(built, exact)
+        np.testing.assert_array_equal(found, expected)
+        assert (counters.lifted_share == 1.0) == lifted, counters.reasons
+        assert lifted or any("stores twice to one place" in reason for reason in counters.reasons)
+
+
+def test_a_predicate_from_another_loop_limits_no_store() -> None:
+    """The stores of the first turn keep all lanes; only those after the inner loop keep three."""
+    lines = masked_stores(3, "nop")
+    start = lines.index("loop 0 8")
+    lines = [*lines[:start], "vcmpeq 1 0 0 0", "loop 0 8", "vld 1 0 0 0 0", "vst 1 1 0 0 1"]
+    lines += ["loop 1 2", "pinb 1 2 0", "end", "end"]
+    built = program([lines], images={"start": (0, START, "FP32")})
+    expected, _ = final(built, None)
+    found, counters = final(built, True)
+    np.testing.assert_array_equal(found, expected)
+    assert counters.lifted_share < 1.0
+
+
+@pytest.mark.parametrize(("first", "lifted"), [(20, True), (19, False)])
+def test_lanes_that_are_not_stored_do_not_meet_loads(first: int, lifted: bool) -> None:
+    """Two stores hold 20 elements together; loads read from element `first` on."""
+    lines = ["aclr 0", f"abasei 0 {2048 + 4 * first}", "astr 0 0 64"]
+    lines += ["aclr 1", "abasei 1 2048", "astr 1 0 64"]
+    lines += ["aclr 2", "li 3 20", "ax 2 0 3", "astep 2 0 1", "axstr 2 0 16"]
+    lines += ["loop 0 2", "vld 1 0 0 0 0", "pinb 1 2 0", "vst 1 1 0 0 1", "end"]
+    built = program([lines], images={"start": (0, START, "FP32")})
+    expected, _ = final(built, None)
+    found, counters = final(built, True)
+    np.testing.assert_array_equal(found, expected)
+    assert (counters.lifted_share == 1.0) == lifted, counters.reasons
