@@ -88,8 +88,9 @@ class Prefetch(Pass):
         for each in steps:
             each.detach()
         program.body.block.add_ops(order)
+        passed = sum(moves.passes_call(starts[step], step) for step in chosen)
         ctx.remarks.append(
-            f"prefetch: {len(chosen)} of {len(moves.plan.exchanges)} exchanges start earlier"
+            f"prefetch: {passed} of {len(moves.plan.exchanges)} exchanges start kernels earlier"
         )
 
 
@@ -118,7 +119,11 @@ class Moves:
         return cls(plan, effects, floors, brought)
 
     def starts(self, capacity: int, semaphores: int) -> dict[int, int]:
-        """By step of an exchange that can go ahead of a kernel, the step before which it starts."""
+        """By step of an exchange that can start earlier, the step before which it does.
+
+        Those that pass nothing but buffers are among them: so exchanges that start behind the same
+        call keep their order.
+        """
         chosen = [*sorted(self.brought), *sorted(self.earliest.keys() - self.brought)]
         transfers = [
             Transfer(step, self.earliest[step], bytes_filled(self.plan.steps[step]))
@@ -127,11 +132,11 @@ class Moves:
         found = earlier_starts(
             transfers, in_use(self.plan), under_way(self.plan), capacity, semaphores
         )
-        return {
-            step: start
-            for step, start in zip(chosen, found, strict=True)
-            if any(isinstance(op, CallOp) for op in self.plan.steps[start:step])
-        }
+        return {step: start for step, start in zip(chosen, found, strict=True) if start < step}
+
+    def passes_call(self, start: int, step: int) -> bool:
+        """True where a kernel runs between the two steps."""
+        return any(isinstance(op, CallOp) for op in self.plan.steps[start:step])
 
     def order(self, starts: dict[int, int]) -> tuple[Operation, ...]:
         """The steps with these exchanges moved; buffers and their first content go ahead of them.
