@@ -36,7 +36,7 @@ def is_nn(op: Operation) -> bool:
 def has_kernel(op: Operation) -> bool:
     """An nn op that is computed as it is: not one that is only a name for simpler ones."""
     if isinstance(op, ConvolutionOp):
-        return all(step == 1 for step in op.p.lhs_dilation)
+        return not op.padded_before
     return isinstance(op, NNOp) and (not op.COMPOSITE or op.short_name in ROW_KERNELS)
 
 
@@ -60,7 +60,8 @@ FORMS: dict[str, Form] = {
         Form("nn", "ops of the nn dialect", is_nn),
         Form(
             "nn-core",
-            "nn ops that have a kernel of their own (no gelu, batch norm, dilated input, ...)",
+            "nn ops that have a kernel of their own"
+            " (no gelu, batch norm, dilated input, third padded dim, ...)",
             has_kernel,
             ("nn",),
         ),

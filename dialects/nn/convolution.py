@@ -27,6 +27,8 @@ from dojocc.dialects.types import elements, tensor
 
 LAYOUTS = ("nchw", "nhwc")
 SPATIAL = ("d", "h", "w")
+MOST_PADDED = 2
+"""Dims padded without a copy: an access of the machine has bounds on two coordinates."""
 
 
 class Dims(NamedTuple):
@@ -154,14 +156,26 @@ class ConvolutionOp(NNOp):
         depth = w[at.in_channel] * prod(w[axis] for axis in at.kernel)
         return Cost(2 * depth * elements(self.result_type), self.moved_bytes())
 
+    @property
+    def padded_before(self) -> tuple[int, ...]:
+        """Numbers of the spatial dims to be padded by an op of its own: all where the input is
+        dilated, else the outermost of those padded beyond `MOST_PADDED`."""
+        p = self.p
+        if any(step != 1 for step in p.lhs_dilation):
+            return tuple(range(len(p.strides)))
+        low, high = p.padding[0::2], p.padding[1::2]
+        padded = [n for n in range(len(p.strides)) if low[n] > 0 or high[n] > 0]
+        return tuple(padded[: max(len(padded) - MOST_PADDED, 0)])
+
     def decompose(self, b: OpList) -> SSAValue | None:
-        """A dilated input becomes an interior pad before a plain convolution."""
+        """A dilated input, and padding of a third dim, become a pad before a plain convolution."""
         p, at = self.p, self.at
-        if all(step == 1 for step in p.lhs_dilation):
+        if not self.padded_before:
             return None
         low, high, interior = ([0] * len(self.types[0].get_shape()) for _ in range(3))
         rest = list(p.padding)
-        for number, axis in enumerate(at.spatial):
+        for number in self.padded_before:
+            axis = at.spatial[number]
             low[axis], high[axis] = (max(0, p.padding[2 * number + side]) for side in (0, 1))
             rest[2 * number] -= low[axis]
             rest[2 * number + 1] -= high[axis]

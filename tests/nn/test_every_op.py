@@ -101,7 +101,7 @@ def test_decomposition_is_the_reference(case: Case) -> None:
     block, op = case.build()
     b = OpList.like(op)
     value = op.decompose(b)
-    if value is None:  # a convolution without a dilated input
+    if value is None:  # a convolution that needs no pad before it
         assert case.op == "convolution" and set(case.props["lhs_dilation"]) == {1}
         return
     assert same_type(value.type, op.result_type)
