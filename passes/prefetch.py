@@ -54,7 +54,7 @@ class Prefetch(Pass):
        meet as they did.
     3. Each goes up only as far as SRAM and semaphores reach at every step between (brought data
        first, since they move most). A trial packing must then succeed; moves that spoil it are
-       found by halving, and those exchanges stay where they were.
+       found by halving, and those exchanges stay where they were (all, where none packs as is).
 
     Fails: UsageError when `ahead` is negative.
     """
@@ -83,7 +83,8 @@ class Prefetch(Pass):
         def sound(kept: frozenset[int]) -> bool:
             return moves.fit({step: starts[step] for step in kept}, capacity, semaphores)
 
-        chosen = largest_sound(sorted(starts), sound)
+        tight = not sound(frozenset())
+        chosen = frozenset() if tight else largest_sound(sorted(starts), sound)
         order = moves.order({step: starts[step] for step in chosen})
         for each in steps:
             each.detach()
