@@ -84,21 +84,27 @@ def _matrix(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.n
     return np.ascontiguousarray(values).reshape(shape[0], batch, rows, -1)
 
 
-def _sequential(a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-    """start + a @ b^T with the products added one after another (a [..., m, k], b [..., n, k])."""
+def _sequential(
+    a: np.ndarray, b: np.ndarray, start: np.ndarray | None, turned: bool = False
+) -> np.ndarray:
+    """start + a @ b^T with the products added one after another (a [..., m, k], b [..., n, k]).
+
+    `turned`: b is the machine's first factor (which decides whose NaN a product of two keeps).
+    """
     shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + (a.shape[-2], b.shape[-2])
     total = np.zeros(shape, np.float32) if start is None else start.astype(np.float32)
     product = np.empty(shape, np.float32)
     for k in range(a.shape[-1]):
-        np.multiply(a[..., :, None, k], b[..., None, :, k], out=product)
+        factors = (a[..., :, None, k], b[..., None, :, k])
+        np.multiply(*(reversed(factors) if turned else factors), out=product)
         np.add(total, product, out=total)
     return total
 
 
-def _multiply(a: np.ndarray, b: np.ndarray, exact: bool) -> np.ndarray:
+def _multiply(a: np.ndarray, b: np.ndarray, exact: bool, turned: bool = False) -> np.ndarray:
     """Distinct a x distinct b: [ua, ub, batch, m, n]."""
     if exact:
-        return _sequential(a[:, None], b[None], None)
+        return _sequential(a[:, None], b[None], None, turned)
     if a.shape[1] == 1:
         ua, _, m, k = a.shape
         ub, _, n, _ = b.shape
@@ -130,18 +136,23 @@ def _flat(product: np.ndarray) -> np.ndarray:
 
 
 def _per_node(
-    a: np.ndarray, b: np.ndarray, ga: np.ndarray, gb: np.ndarray, exact: bool
+    a: np.ndarray,
+    b: np.ndarray,
+    ga: np.ndarray,
+    gb: np.ndarray,
+    exact: bool,
+    turned: bool = False,
 ) -> np.ndarray:
     """Every node's product when the pairs are few among all combinations: one product per
     distinct b (or a).
     """
     if b.shape[0] > a.shape[0]:
-        return _per_node(b, a, gb, ga, exact).swapaxes(-1, -2)
+        return _per_node(b, a, gb, ga, exact, not turned).swapaxes(-1, -2)
     result = np.empty((len(ga), a.shape[1], a.shape[2], b.shape[2]), np.float32)
     for number in range(b.shape[0]):
         members = np.flatnonzero(gb == number)
         used, where = np.unique(ga[members], return_inverse=True)
-        product = _multiply(a[used], b[number : number + 1], exact)[:, 0]
+        product = _multiply(a[used], b[number : number + 1], exact, turned)[:, 0]
         result[members] = product[where.reshape(-1)]
     return result
 
