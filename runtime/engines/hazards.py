@@ -73,7 +73,7 @@ def narrowed(access: Access, lanes: Access) -> Access:
     if access.granules > 1:
         return access
     used = lanes_inside(lanes).reshape(-1, access.elements).any(axis=0)
-    return replace(access, elements=max(int(used.nonzero()[0].max(initial=0)) + 1, 1))
+    return replace(access, elements=max(int(np.flatnonzero(used).max(initial=0)) + 1, 1))
 
 
 def kept_apart(access: Access, lanes: Access) -> bool:
