@@ -54,7 +54,9 @@ def handles(*names: str) -> Callable[[Handler], Handler]:
 
 
 def type_name(kind: int) -> str:
-    """ONNX's word for an element type number."""
+    """ONNX's word for an element type number; its number where ONNX has none."""
+    if kind not in TensorProto.DataType.values():  # pyright: ignore[reportAttributeAccessIssue]
+        return f"unknown type {kind}"
     return TensorProto.DataType.Name(kind).lower()  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -85,7 +85,7 @@ class SourceText:
 
     def location(self, at: Place | Token | Tree) -> str:
         """`file:line`, as ops carry it."""
-        return f"{self.name}:{place_of(at).line}"
+        return f"{Path(self.name).name}:{place_of(at).line}"
 
 
 def place_of(at: Place | Token | Tree) -> Place:
