@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dojocc.runtime.engines.carried import of_loop
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.evaluate import arguments, masked, set_generator, uniform
 from dojocc.runtime.engines.lift import trip_counts
@@ -80,11 +81,12 @@ class Core:
         if differing:
             key = np.stack(differing, 1)
             _, group = np.unique(key, axis=0, return_inverse=True)
+            writes = of_loop(loop).writes
             for number in range(int(group.max()) + 1):
                 where = np.flatnonzero(group.reshape(-1) == number)
-                part = thread.take(where)
+                part = thread.take(where, writes)
                 self.loop(loop, part)
-                thread.put(where, part)
+                thread.put(where, part, writes)
             return
         self.tally("loop" if loop.register is None else "loopx", thread)
         if counts[loop] == 0 or self.whole(loop, thread, counts):

@@ -15,6 +15,7 @@ from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.program import Image, Port, Program
 
 if TYPE_CHECKING:
+    from dojocc.runtime.engines.contraction import Operand
     from dojocc.runtime.engines.scheduler import Group
 
 WATCHDOG = 1 << 33  # node instructions run one by one, not counting lifted work
@@ -83,6 +84,7 @@ class Machine:
         self.names = {c.name: number for number, c in enumerate(program.classes)}
         self.parser = ListParser(self)
         self.footprints = Footprints()
+        self.operands: dict[tuple, Operand] = {}
         self.limit = watchdog
         self.reset()
         for image in filter(images, program.images):
@@ -105,6 +107,16 @@ class Machine:
                 self.write_image(image)
         if self.dram:
             self.fill_dram()
+
+    def fixed(self, cls: int, low: int, high: int) -> bool:
+        """True when bytes [low, high) lie in an image and nothing has written them since."""
+        inside = any(
+            self.names[image.cls] == cls
+            and image.address <= low
+            and high <= image.address + image.layout.bytes
+            for image in self.program.images
+        )
+        return inside and not any(low < end and start < high for start, end in self.dirty[cls])
 
     def write_image(self, image: Image) -> None:
         content = self.program.content(image)

@@ -98,6 +98,22 @@ def _from_values(nest: Nest, values: np.ndarray) -> Operand:
     return Operand(values, group)
 
 
+def unpadded(access: Access, fmt: Descriptor, spans: Spans) -> Operand:
+    """Operand of an access without bounds."""
+    first, group = group_spans(spans)
+    return Operand(decoded_view(spans.visible(first), -access.span()[0], access, fmt), group)
+
+
+def remembered(nest: Nest, access: Access, fmt: Descriptor, spans: Spans) -> Operand:
+    """An operand in memory that only an image has written: found and decoded once a machine."""
+    shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
+    key = (nest.thread.cls, spans.nodes.tobytes(), spans.low, spans.high, shape, access.item, fmt)
+    known = nest.engine.machine.operands
+    if key not in known:
+        known[key] = unpadded(access, fmt, spans)
+    return known[key]
+
+
 def from_memory(nest: Nest, access: Access, fmt: Descriptor) -> Operand:
     """Operand from the bytes of the nodes.
 
@@ -110,8 +126,11 @@ def from_memory(nest: Nest, access: Access, fmt: Descriptor) -> Operand:
         nodes = np.arange(len(memory))
     spans = Spans(memory, nodes, int(base) + low, int(base) + high)
     if access.bounds is None:
-        first, group = group_spans(spans)
-        return Operand(decoded_view(spans.visible(first), -low, access, fmt), group)
+        if memory is nest.sram and nest.engine.machine.fixed(
+            nest.thread.cls, spans.low, spans.high
+        ):
+            return remembered(nest, access, fmt, spans)
+        return unpadded(access, fmt, spans)
     classes, kind = bound_classes(access, len(nodes))
     spans = replace(spans, used=nest.engine.footprints.get(access, classes), kind=kind)
     first, group = group_spans(spans)

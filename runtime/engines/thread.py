@@ -46,6 +46,7 @@ class Generator:
     lane_step: int = 0
 
 
+Registers = set[tuple[str, int]]
 VARYING = ("base", "y0", "x0", "y_limit", "x_limit")
 
 
@@ -91,34 +92,51 @@ class Thread:
         value = self.m.get(number)
         return np.zeros((len(self.nodes), 8, 8), np.float32) if value is None else value
 
-    def take(self, where: np.ndarray) -> Thread:
-        """A copy for the nodes at positions `where`."""
+    def take(self, where: np.ndarray, writes: Registers | None = None) -> Thread:
+        """A copy for the nodes at positions `where`.
+
+        With `writes` (the registers that will be set) the copy shares the generators that are
+        neither set nor differ by node.
+        """
         part = copy.copy(self)
         part.nodes = self.nodes[where]
         part.x = [_take(value, where) for value in self.x]
         part.key = _take(self.key, where)
         for name in ("v", "p", "m"):
             setattr(part, name, {k: value[where] for k, value in getattr(self, name).items()})
-        part.a = [_take_generator(g, where) for g in self.a]
+        part.a = [
+            g
+            if writes is not None and ("a", number) not in writes and not _varies(g)
+            else _take_generator(g, where)
+            for number, g in enumerate(self.a)
+        ]
         part.formats = list(self.formats)
         part.counters = list(self.counters)
         return part
 
-    def put(self, where: np.ndarray, part: Thread) -> None:
-        """Write back the registers of `part`, a `take` of the same positions."""
+    def put(self, where: np.ndarray, part: Thread, writes: Registers) -> None:
+        """Write back the registers `writes` of `part`, a `take` of the same positions."""
         count = len(self.nodes)
-        self.x = [_put(a, b, where, count) for a, b in zip(self.x, part.x, strict=True)]
-        self.key = _put(self.key, part.key, where, count)
-        for name, default in (("v", self.vector), ("p", self.predicate), ("m", self.accumulator)):
-            mine, theirs = getattr(self, name), getattr(part, name)
-            for number, value in theirs.items():
-                whole = mine[number].copy() if number in mine else default(number).copy()
+        wholes = {"v": self.vector, "p": self.predicate, "m": self.accumulator}
+        for kind, number in sorted(writes):
+            if kind == "x":
+                self.x[number] = _put(self.x[number], part.x[number], where, count)
+            elif kind == "a":
+                _put_generator(self.a[number], part.a[number], where, count)
+            elif number in getattr(part, kind):
+                value = getattr(part, kind)[number]
+                whole = np.array(np.broadcast_to(wholes[kind](number), (count, *value.shape[1:])))
                 whole[where] = value if whole.dtype == value.dtype else value.view(whole.dtype)
-                mine[number] = whole
-        for mine, theirs in zip(self.a, part.a, strict=True):
-            _put_generator(mine, theirs, where, count)
+                getattr(self, kind)[number] = whole
+        self.key = _put(self.key, part.key, where, count)
         self.formats, self.matrix_formats = list(part.formats), part.matrix_formats
         self.mark = part.mark
+
+
+def _varies(generator: Generator) -> bool:
+    """True when a field of the generator differs by node."""
+    fields = [getattr(generator, name) for name in VARYING]
+    return any(isinstance(value, np.ndarray) for value in (*fields, *generator.strides))
 
 
 @overload

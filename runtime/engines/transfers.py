@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 KINDS = {"push": PUSH, "pull": PULL, "dld": DRAM_LOAD, "dst": DRAM_STORE}
 LARGEST = 64
+LONG_RUN = 24  # granules from which a slice beats an index
 
 
 @dataclass(frozen=True, eq=False)
 class Copy:
     """Granule indexes from one memory to another: ("sram", class) or ("dram", dip).
 
-    `written` is for the first of `times` peers; each further one lies `step` granules on.
+    `written` is for the first of `times` peers; each further one lies `step` granules on. `runs`
+    (first granule, last + 1, place in `read`) says the same as `written` where runs are long.
     """
 
     source: tuple[str, int]
@@ -37,6 +39,7 @@ class Copy:
     written: np.ndarray
     times: int
     step: int
+    runs: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,21 @@ def expand(entries: np.ndarray, granule: int) -> tuple[np.ndarray, np.ndarray, n
         place("src", "src_stride0", "src_stride1"),
         place("dst", "dst_stride0", "dst_stride1"),
     )
+
+
+def in_runs(
+    read: np.ndarray, written: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int, int], ...]]:
+    """The same granules ordered by target, and their runs if these are long on average."""
+    order = np.argsort(written, kind="stable")
+    ordered = written[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-2) != 1)
+    if len(starts) * LONG_RUN > len(written):
+        return read, written, ()
+    lengths = np.diff(starts, append=len(written))
+    first = ordered[starts]
+    runs = zip(first.tolist(), (first + lengths).tolist(), starts.tolist(), strict=True)
+    return read[order], ordered, tuple(runs)
 
 
 def each_peer(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,8 +147,20 @@ class ListParser:
             self.granules(copy.target, copy.granule),
         )
         content = source[copy.read]
+        if copy.runs:
+            self.copy_runs(copy, content, target.view(np.uint8))
+            return
         for number in range(copy.times):
             target[copy.written + number * copy.step if number else copy.written] = content
+
+    def copy_runs(self, copy: Copy, content: np.ndarray, target: np.ndarray) -> None:
+        """Write long runs as slices of bytes."""
+        width, flat = copy.granule, content.view(np.uint8)
+        for number in range(copy.times):
+            shift = number * copy.step
+            for first, last, place in copy.runs:
+                part = flat[place * width : (place + last - first) * width]
+                target[(first + shift) * width : (last + shift) * width] = part
 
     def granules(self, memory: tuple[str, int], granule: int) -> np.ndarray:
         """A memory as an array of granules."""
@@ -187,9 +217,8 @@ class ListParser:
             else:
                 read += node * size
             step = int(stride) * size // int(width)
-            found.append(
-                Copy(source, target, int(width), read // width, written // width, int(peers), step)
-            )
+            read, written, runs = in_runs(read // width, written // width)
+            found.append(Copy(source, target, int(width), read, written, int(peers), step, runs))
         return found
 
     def posts(self, part: np.ndarray, kind: int, other: int, cls: int) -> list[tuple]:
