@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +27,20 @@ class RunResult:
 
     outputs: dict[str, np.ndarray]
     counters: Counters
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """A run makes many objects and no cycles; a compiler's IR in the same process makes every
+    collection slow.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def run(
@@ -55,6 +72,6 @@ def run(
         if engine == "reference"
         else Vector(machine, counters, mode == "exact")
     )
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), no_garbage_collection():
         Scheduler(machine, core).run()
     return RunResult(machine.read_outputs(), counters)

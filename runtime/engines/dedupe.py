@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dojocc.runtime.layout import evenly
+
 SAMPLES = 64
 
 
@@ -76,17 +78,24 @@ def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarr
         members = np.flatnonzero(group == number)
         if len(members) == 1:
             continue
-        mask = _mask(spans, int(representative))
-        expected = _widest(spans.row(int(representative)))
-        for row in members:
-            if row == representative or _equal(_widest(spans.row(int(row))), expected, mask):
-                continue
+        for row in members[~_same(spans, members, int(representative))]:
             key = (number, spans.visible(np.array([row])).tobytes())
             if key not in late:
                 late[key] = len(representatives)
                 representatives.append(row)
             proved[row] = late[key]
     return np.array(representatives, np.int64), proved
+
+
+def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
+    """Which of `members` agree with the representative in all bytes that count."""
+    mask = _mask(spans, representative)
+    expected = _widest(spans.row(representative))
+    where = evenly(spans.nodes[members])
+    if mask is None and isinstance(where, slice):
+        block = spans.memory[where, spans.low : spans.high].view(expected.dtype)
+        return (block == expected).all(axis=1)
+    return np.array([_equal(_widest(spans.row(int(row))), expected, mask) for row in members])
 
 
 def _mask(spans: Spans, row: int) -> np.ndarray | None:

@@ -84,6 +84,7 @@ class Machine:
         self.names = {c.name: number for number, c in enumerate(program.classes)}
         self.parser = ListParser(self)
         self.footprints = Footprints()
+        self.spans: dict[int, tuple[int, np.ndarray]] = {}
         self.operands: dict[tuple, Operand] = {}
         self.limit = watchdog
         self.reset()
@@ -103,10 +104,19 @@ class Machine:
         for image in self.program.images:
             cls = self.names[image.cls]
             low, high = image.address, image.address + image.layout.bytes
-            if any(low < end and start < high for start, end in self.dirty[cls]):
+            if self.written(cls, low, high):
                 self.write_image(image)
         if self.dram:
             self.fill_dram()
+
+    def written(self, cls: int, low: int, high: int) -> bool:
+        """True when a run may have written some of bytes [low, high)."""
+        spans = self.dirty[cls]
+        count, edges = self.spans.get(cls, (0, np.zeros((0, 2), np.int64)))
+        if count != len(spans):
+            edges = np.array(sorted(spans), np.int64).reshape(-1, 2)
+            self.spans[cls] = (len(spans), edges)
+        return bool(((edges[:, 0] < high) & (edges[:, 1] > low)).any())
 
     def fixed(self, cls: int, low: int, high: int) -> bool:
         """True when bytes [low, high) lie in an image and nothing has written them since."""
@@ -116,7 +126,7 @@ class Machine:
             and high <= image.address + image.layout.bytes
             for image in self.program.images
         )
-        return inside and not any(low < end and start < high for start, end in self.dirty[cls])
+        return inside and not self.written(cls, low, high)
 
     def write_image(self, image: Image) -> None:
         content = self.program.content(image)
