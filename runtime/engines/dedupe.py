@@ -89,27 +89,27 @@ def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarr
 
 def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
     """Which of `members` agree with the representative in all bytes that count."""
-    mask = _mask(spans, representative)
-    expected = _widest(spans.row(representative))
-    where = evenly(spans.nodes[members])
-    if mask is None and isinstance(where, slice):
-        block = spans.memory[where, spans.low : spans.high].view(expected.dtype)
-        return (block == expected).all(axis=1)
-    return np.array([_equal(_widest(spans.row(int(row))), expected, mask) for row in members])
+    rows = evenly(spans.nodes[members])
+    equal = np.ones(len(members), bool)
+    for low, high in _runs(spans, representative):
+        expected = _widest(spans.row(representative)[low:high])
+        low, high = spans.low + low, spans.low + high
+        if isinstance(rows, slice):
+            block = spans.memory[rows, low:high].view(expected.dtype)
+            equal &= (block == expected).all(axis=1)
+            continue
+        for number, row in enumerate(rows):
+            found = spans.memory[row, low:high].view(expected.dtype)
+            equal[number] &= bool((found == expected).all())
+    return equal
 
 
-def _mask(spans: Spans, row: int) -> np.ndarray | None:
-    """The bytes that count as all-ones bytes, or None where all do."""
+def _runs(spans: Spans, row: int) -> list[tuple[int, int]]:
+    """[low, high) of the runs of bytes that count."""
     if spans.used is None or spans.kind is None:
-        return None
-    used = spans.used[spans.kind[row]]
-    return None if used.all() else _widest(np.where(used, np.uint8(255), np.uint8(0)))
-
-
-def _equal(row: np.ndarray, expected: np.ndarray, mask: np.ndarray | None) -> bool:
-    if mask is None:
-        return bool((row == expected).all())
-    return not ((row ^ expected) & mask).any()
+        return [(0, spans.high - spans.low)]
+    edges = np.flatnonzero(np.diff(spans.used[spans.kind[row]], prepend=False, append=False))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _widest(bytes_: np.ndarray) -> np.ndarray:
