@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from bench.measure import Row, measure
+from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
 from dojocc.runtime.errors import DojoError
 from dojocc.zoo import MODELS
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
+    keep_freed_memory()
     options = arguments()
     precisions = PRECISIONS if options.precision == "both" else (options.precision,)
     rows: list[Row] = []

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from dojocc import __version__
+from dojocc.allocator import keep_freed_memory
 from dojocc.cli.failure import INTERNAL, print_error, report_internal
 from dojocc.runtime.errors import DojoError
 
@@ -83,6 +84,8 @@ def overview() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of `dojocc ARGV`."""
+    if argv is None:
+        keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded(words, lambda: answer(words))
 
@@ -105,6 +108,8 @@ def answer(words: list[str]) -> int:
 
 def opt_main(argv: Sequence[str] | None = None) -> int:
     """`dojocc-opt`: the command `opt` by itself."""
+    if argv is None:
+        keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded(["opt", *words], lambda: run_command("opt", words, prog="dojocc-opt"))
 

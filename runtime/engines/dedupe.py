@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dojocc.runtime.engines.footprint import Used
 from dojocc.runtime.layout import evenly
 
 SAMPLES = 64
@@ -19,7 +20,7 @@ SAMPLES = 64
 class Spans:
     """Bytes [low, high) of the rows `nodes` of `memory`.
 
-    `used[kind[i]]` says which bytes of row i count (None: all do); rows of different kind are
+    `used.bytes[kind[i]]` says which bytes of row i count (None: all do); rows of different kind are
     never the same.
     """
 
@@ -27,7 +28,7 @@ class Spans:
     nodes: np.ndarray
     low: int
     high: int
-    used: np.ndarray | None = None
+    used: Used | None = None
     kind: np.ndarray | None = None
 
     def row(self, number: int) -> np.ndarray:
@@ -38,7 +39,7 @@ class Spans:
         rows = self.memory[self.nodes[numbers], self.low : self.high]
         if self.used is None or self.kind is None:
             return rows
-        return rows * self.used[self.kind[numbers]].view(np.uint8)
+        return rows * self.used.bytes[self.kind[numbers]].view(np.uint8)
 
 
 def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +58,7 @@ def _sample(spans: Spans) -> np.ndarray:
     """One opaque key a row: some bytes that always count, and the row's kind."""
     places = np.arange(spans.high - spans.low)
     if spans.used is not None:
-        places = np.flatnonzero(spans.used.all(axis=0))
+        places = spans.used.always
     places = places[:: max(1, len(places) // SAMPLES)] + spans.low
     key = np.zeros((len(spans.nodes), len(places) + 1), np.int64)
     key[:, :-1] = spans.memory[spans.nodes[:, None], places]
@@ -104,12 +105,11 @@ def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
     return equal
 
 
-def _runs(spans: Spans, row: int) -> list[tuple[int, int]]:
+def _runs(spans: Spans, row: int) -> tuple[tuple[int, int], ...]:
     """[low, high) of the runs of bytes that count."""
     if spans.used is None or spans.kind is None:
-        return [(0, spans.high - spans.low)]
-    edges = np.flatnonzero(np.diff(spans.used[spans.kind[row]], prepend=False, append=False))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+        return ((0, spans.high - spans.low),)
+    return spans.used.runs[int(spans.kind[row])]
 
 
 def _widest(bytes_: np.ndarray) -> np.ndarray:

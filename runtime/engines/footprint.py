@@ -5,7 +5,7 @@ Two nodes whose spans differ only in bytes that padding hides hold the same oper
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,13 +40,34 @@ def at_nodes(access: Access, nodes: np.ndarray) -> Access:
     return replace(access, bounds=replace(bounds, **chosen))
 
 
+@dataclass(frozen=True, eq=False)
+class Used:
+    """`used_bytes` of an access, and what follows from it.
+
+    runs[class]: [low, high) of the bytes used; always: offsets that every class uses.
+    """
+
+    bytes: np.ndarray
+    runs: tuple[tuple[tuple[int, int], ...], ...]
+    always: np.ndarray
+
+
+def used_of(used: np.ndarray) -> Used:
+    """Runs and common offsets of a table of used bytes."""
+    runs = []
+    for row in used:
+        edges = np.flatnonzero(np.diff(row, prepend=False, append=False)).reshape(-1, 2)
+        runs.append(tuple((int(low), int(high)) for low, high in edges))
+    return Used(used, tuple(runs), np.flatnonzero(used.all(axis=0)))
+
+
 class Footprints:
-    """Remembers `used_bytes` by everything it depends on."""
+    """Remembers which bytes an access uses by everything that depends on."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple, np.ndarray] = {}
+        self.known: dict[tuple, Used] = {}
 
-    def get(self, access: Access, first: np.ndarray) -> np.ndarray:
+    def get(self, access: Access, first: np.ndarray) -> Used:
         bounds = bounds_of(at_nodes(access, first))
         limits = [getattr(bounds, name) for name in LIMITS]
         key = (
@@ -56,7 +77,7 @@ class Footprints:
             + tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in limits)
         )
         if key not in self.known:
-            self.known[key] = used_bytes(access, first)
+            self.known[key] = used_of(used_bytes(access, first))
         return self.known[key]
 
 
