@@ -35,14 +35,14 @@ from dojocc.dialects.tile import (
     StoreOp,
     VectorOp,
 )
+from dojocc.passes.kernel_generators import GENERATORS
 from dojocc.passes.kernels.space import Bound, Loop, View, uniform
+from dojocc.passes.select_kernel import FIRST_PARAMETER, LAST_PARAMETER
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import Layout
 
-GENERATORS = 15
-"""Address generators a kernel may use (a15 belongs to the stream)."""
-PARAMETERS = 23
-"""Buffers and scalars a kernel may take (x8 to x30)."""
+PARAMETERS = LAST_PARAMETER - FIRST_PARAMETER + 1
+"""Buffers and scalars a kernel may take."""
 
 EVERY = -1
 """In place of a dim: coordinates move with lanes whatever the dim."""
@@ -389,8 +389,9 @@ class KernelBuilder:
 
     def finish(self) -> KernelCall:
         """The kernel and its call."""
-        if len(self.generators) > GENERATORS:
-            raise self.refused(f"needs {len(self.generators)} address generators of {GENERATORS}")
+        most = len(GENERATORS)
+        if len(self.generators) > most:
+            raise self.refused(f"needs {len(self.generators)} address generators of {most}")
         parameters = len(self.views) + len(self.scalars)
         if parameters > PARAMETERS:
             raise self.refused(f"takes {parameters} buffers and scalars, at most {PARAMETERS} fit")

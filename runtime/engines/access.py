@@ -197,7 +197,7 @@ def codes(sram: np.ndarray, nodes, access: Access) -> np.ndarray:
     return strided(bytes_, offset, access, np.dtype(f"u{access.item}"))
 
 
-def injective(access: Access, levels: int | None = None) -> bool:
+def injective(access: Access) -> bool:
     """True when no two iterations touch a common byte (sufficient test on sorted strides, else
     enumeration).
     """

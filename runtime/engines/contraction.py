@@ -182,14 +182,14 @@ def contract(
     return result + start if np.any(start) else result
 
 
-def _axes(a: Operand, b: Operand, counts, part: Roles) -> list[int]:
+def _axes(part: Roles) -> list[int]:
     """Loop of each axis of a product after splitting (-1, -2: the outer axes of a and b)."""
     return [*part.both, *part.only_a, -1, *part.only_b, -2]
 
 
 def _restore(product: np.ndarray, a: Operand, b: Operand, counts, part: Roles) -> np.ndarray:
     """[nodes, batch, m, n] back to [nodes, free loops, a outer, b outer]."""
-    axes = _axes(a, b, counts, part)
+    axes = _axes(part)
     size = {-1: a.values.shape[-2], -2: b.values.shape[-2]}
     shape = [size[i] if i < 0 else counts[i] for i in axes]
     product = product.reshape(product.shape[0], *shape)
@@ -204,7 +204,7 @@ def _arrange_start(
     start: np.ndarray, a: Operand, b: Operand, counts, part: Roles, nodes: int
 ) -> np.ndarray:
     """`start` in the product's own order [nodes, batch, m, n]."""
-    axes = _axes(a, b, counts, part)
+    axes = _axes(part)
     free = [i for i in range(len(counts)) if i not in part.reduced]
     idle = [i for i in free if i not in axes]
     if any(start.shape[1 + free.index(i)] > 1 for i in idle):
