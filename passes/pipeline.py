@@ -37,6 +37,7 @@ from dojocc.passes.route import Route
 from dojocc.passes.select import Select
 from dojocc.passes.shard import Shard
 from dojocc.passes.slice_strides import SliceStrides
+from dojocc.passes.split_takes import SplitTakes
 from dojocc.passes.tile import Tile
 
 ENTRY_POINTS = "dojocc.passes"
@@ -59,6 +60,7 @@ NN_PIPELINE: tuple[Step, ...] = (
     Step(ChannelsLast, "the matrix unit eats channels-last rows"),
     Step(Canonicalise, "transposes that now meet cancel"),
     Step(Fold, "constants that were re-laid are computed once, here"),
+    Step(SplitTakes, "tables too tall for a node become blocks that can be shared out"),
     Step(Fuse, "one region per kernel"),
     Step(Precision, "says where values are rounded"),
     Step(SliceStrides, "a strided 1x1 convolution needs a part of its input only"),

@@ -16,7 +16,15 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.location import without_location
 from dojocc.frontends.onnx import check_support, import_onnx
 
-TRANSFORMERS = ("transformer", "transformer_decomposed", "gpt", "gpt_additive")
+TRANSFORMERS = (
+    "transformer",
+    "transformer_decomposed",
+    "gpt",
+    "gpt_additive",
+    "gpt2",
+    "bert",
+    "vit",
+)
 OPSETS = [
     (name, opset)
     for name in zoo.MODELS
