@@ -41,8 +41,9 @@ from dojocc.dialects.properties import (
     to_attributes,
 )
 from dojocc.dialects.types import same_type, tensor, text_of, with_encoding
+from dojocc.runtime.axes import UNSPLIT
 from dojocc.runtime.errors import InputError
-from dojocc.runtime.layout import AXES, DimShard, Layout
+from dojocc.runtime.layout import DimShard, Layout
 
 STORAGE: dict[Attribute, str] = {
     f32: "FP32",
@@ -61,8 +62,10 @@ KINDS = ("reshard", "all_gather", "halo", "move")
 class LayoutAttr(Data[Layout]):
     """Where a tensor lives: `<BF16, grid 18 x 19, [56 by row step 4 offset -1 extent 6, 64]>`.
 
-    Each dimension is `size [by axes step s] [offset o] [extent e] [physical p]`; what is left out
-    is 0 for the offset, the step (or size) for the extent, and the extent for the physical size.
+    `split 2 x 1` behind the grid says in how many outer parts its rows and columns are seen, where
+    outer or inner axes are used. Each dimension is
+    `size [by axes step s] [offset o] [extent e] [physical p]`; what is left out is 0 for the
+    offset, the step (or size) for the extent, and the extent for the physical size.
     """
 
     name = "mesh.layout"
@@ -76,6 +79,11 @@ class LayoutAttr(Data[Layout]):
             rows = parser.parse_integer(allow_negative=False)
             parser.parse_keyword("x")
             columns = parser.parse_integer(allow_negative=False)
+            split = UNSPLIT
+            if parser.parse_optional_keyword("split"):
+                outer = parser.parse_integer(allow_negative=False)
+                parser.parse_keyword("x")
+                split = outer, parser.parse_integer(allow_negative=False)
             parser.parse_punctuation(",")
             position = parser.pos
             dims = parser.parse_comma_separated_list(
@@ -83,8 +91,9 @@ class LayoutAttr(Data[Layout]):
             )
         try:
             shape = tuple(size for size, _ in dims)
-            layout = Layout(shape, tuple(dim for _, dim in dims), fmt, (rows, columns))
-            return checked(layout)
+            return checked(
+                Layout(shape, tuple(dim for _, dim in dims), fmt, (rows, columns), split)
+            )
         except ValueError as error:
             parser.raise_error(str(error), position)
 
@@ -92,7 +101,10 @@ class LayoutAttr(Data[Layout]):
         layout = self.data
         rows, columns = layout.grid
         with printer.in_angle_brackets():
-            printer.print_string(f"{layout.fmt}, grid {rows} x {columns}, ")
+            printer.print_string(f"{layout.fmt}, grid {rows} x {columns}")
+            if layout.split != UNSPLIT:
+                printer.print_string(f" split {layout.split[0]} x {layout.split[1]}")
+            printer.print_string(", ")
             texts = map(_dim_text, layout.shape, layout.dims)
             printer.print_string(f"[{', '.join(texts)}]")
 
@@ -110,7 +122,7 @@ def checked(layout: Layout) -> Layout:
     if min(layout.grid) < 1:
         raise ValueError(f"mesh.layout: a grid of {layout.grid[0]} x {layout.grid[1]} nodes")
     for number, (size, dim) in enumerate(zip(layout.shape, layout.dims, strict=True)):
-        shards = int(np.prod([layout.grid[AXES.index(axis)] for axis in dim.axes]))
+        shards = layout.shards(dim)
         end = (shards - 1) * dim.step + dim.offset + dim.extent
         gaps = shards > 1 and dim.step > dim.extent
         if size and (dim.offset > 0 or end < size or gaps):

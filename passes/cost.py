@@ -50,8 +50,8 @@ class Rates:
 def kernel_cycles(work: Work, choice: Choice, grid: Grid, rates: Rates) -> float:
     """Cycles of the busiest node."""
     local = [
-        min(block(loop, grid, axes), loop.size)
-        for loop, axes in zip(work.loops, choice, strict=True)
+        min(block(loop, choice.shards(number, grid)), loop.size)
+        for number, loop in enumerate(work.loops)
     ]
     kernel = work.kernel
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
+from dojocc.runtime.axes import AXES, UNSPLIT, axis_place, axis_size, used_split
 from dojocc.runtime.formats import FORMATS, decode, encode
 
-AXES = ("row", "col")
 LANES = 16
 
 
@@ -36,6 +37,9 @@ class DimShard:
     def __post_init__(self) -> None:
         if any(axis not in AXES for axis in self.axes) or len(set(self.axes)) != len(self.axes):
             raise ValueError(f"sharding axes must be distinct names from {AXES}, not {self.axes}")
+        for axis, following in pairwise(self.axes):
+            if (axis, following) in (("outer_row", "inner_row"), ("outer_col", "inner_col")):
+                raise ValueError(f"{axis} {following} is written {axis.removeprefix('outer_')}")
         if self.extent < 0 or self.physical < self.extent or self.step < 0:
             raise ValueError(f"a shard needs 0 <= extent <= physical and step >= 0: {self}")
 
@@ -49,19 +53,22 @@ def whole(size: int, physical: int | None = None) -> DimShard:
 class Layout:
     """A tensor of `shape` in storage format `fmt` over a grid of R x C nodes (row-major node
     index).
+
+    `split`: how many outer parts the grid's rows and columns are seen as; 1 where no dimension is
+    sharded over an outer or inner axis of that side (runtime/axes.py).
     """
 
     shape: tuple[int, ...]
     dims: tuple[DimShard, ...]
     fmt: str
     grid: tuple[int, int]
+    split: tuple[int, int] = UNSPLIT
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.dims):
             raise ValueError(f"layout has {len(self.dims)} dimensions for shape {self.shape}")
         used = [axis for dim in self.dims for axis in dim.axes]
-        if len(set(used)) != len(used):
-            raise ValueError(f"a grid axis shards two dimensions at once: {used}")
+        object.__setattr__(self, "split", used_split(used, self.grid, self.split))
 
     @property
     def nodes(self) -> int:
@@ -86,14 +93,21 @@ class Layout:
         """Bytes one node reserves for the buffer."""
         return self.item * prod(self.physical)
 
+    def shards(self, dim: DimShard) -> int:
+        """How many shards `dim` has."""
+        return prod(axis_size(axis, self.grid, self.split) for axis in dim.axes)
+
     def index(self, dim: DimShard) -> np.ndarray:
-        """Shard index of every node along `dim`, shape [nodes]."""
-        row, col = np.divmod(np.arange(self.nodes), self.grid[1])
+        """Shard index of every node along `dim`, shape [nodes]; the number of shards, one past the
+        end, on nodes that belong to no part.
+        """
         value = np.zeros(self.nodes, np.int64)
+        outside = np.zeros(self.nodes, bool)
         for axis in dim.axes:
-            size = self.grid[AXES.index(axis)]
-            value = value * size + (row if axis == "row" else col)
-        return value
+            size, place = (of(axis, self.grid, self.split) for of in (axis_size, axis_place))
+            value = value * size + place
+            outside |= place >= size
+        return np.where(outside, self.shards(dim), value)
 
     def origin(self) -> np.ndarray:
         """Global index of local element 0, per node and dimension; negative inside a halo. Shape

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dojocc.runtime.axes import UNSPLIT
 from dojocc.runtime.container import pack, unpack
 from dojocc.runtime.errors import DojoError, InputError, ProgramFileError
 from dojocc.runtime.files import write_atomically
@@ -251,17 +252,20 @@ def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Progra
 
 def _tree(layout: Layout) -> list[Any]:
     dims = [[list(d.axes), d.step, d.offset, d.extent, d.physical] for d in layout.dims]
-    return [list(layout.shape), dims, layout.fmt, list(layout.grid)]
+    split = [] if layout.split == UNSPLIT else list(layout.split)
+    return [list(layout.shape), dims, layout.fmt, [*layout.grid, *split]]
 
 
 def _layout(tree: list[Any]) -> Layout:
-    shape, dims, fmt, (rows, cols) = tree
+    shape, dims, fmt, (rows, cols, *split) = tree
+    if split and not (len(split) == 2 and all(type(n) is int for n in (rows, cols, *split))):
+        raise ValueError(f"layout on a grid of {[rows, cols, *split]}")
     shards = []
     for axes, *numbers in dims:
         if not all(type(number) is int and abs(number) < 2**62 for number in numbers):
             raise ValueError(f"layout with dimension {numbers}")
         shards.append(DimShard(tuple(axes), *numbers))
-    return Layout(tuple(shape), tuple(shards), fmt, (rows, cols))
+    return Layout(tuple(shape), tuple(shards), fmt, (rows, cols), tuple(split) or UNSPLIT)
 
 
 def _port_tree(port: Port) -> list[Any]:

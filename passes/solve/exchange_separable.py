@@ -16,7 +16,7 @@ import numpy as np
 from dojocc.passes.solve.exchange_elements import tail_bytes
 from dojocc.passes.solve.holders import SourceView
 from dojocc.passes.solve.segments import combined, spread, strided
-from dojocc.runtime.layout import AXES, Layout
+from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
 
 CELLS = 64  # boxes of one source each that a map is cut into at most
@@ -79,7 +79,8 @@ def dim_coordinates(part: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray
 
 
 def _shards(layout: Layout, dim: int) -> int:
-    return prod(layout.grid[AXES.index(axis)] for axis in layout.dims[dim].axes)
+    """Shard indices of a dimension that nodes have: one more for those that belong to no part."""
+    return layout.shards(layout.dims[dim]) + 1
 
 
 def _bounds(

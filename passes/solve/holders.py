@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
-from dojocc.runtime.layout import AXES, DimShard, Layout
+from dojocc.runtime.axes import axis_size
+from dojocc.runtime.layout import DimShard, Layout
 
 
 @dataclass(frozen=True)
@@ -30,22 +30,29 @@ class SourceView:
     ) -> np.ndarray:
         """The node each reader takes from: itself if it holds, else the nearest along each axis.
 
-        Axes that shard nothing keep the reader's own row or column, which spreads readers over
-        replicas.
+        Axes that shard nothing keep the reader's own row or column, or its digit of them, which
+        spreads readers over replicas.
         """
-        rows, columns = self.layout.grid
+        layout = self.layout
+        rows, columns = layout.grid
         place = {"row": reader // columns, "col": reader % columns}
+        digits: dict[str, np.ndarray] = {}
         for j, dim in enumerate(self.sharded):
             index = np.clip(self.own[j][reader], low[j], high[j])
-            for axis in reversed(self.layout.dims[dim].axes):
-                size = self.layout.grid[AXES.index(axis)]
-                place[axis], index = index % size, index // size
+            for axis in reversed(layout.dims[dim].axes):
+                index, digits[axis] = np.divmod(index, axis_size(axis, layout.grid, layout.split))
+        for side, (word, size) in enumerate((("row", rows), ("col", columns))):
+            place[word] = digits.get(word, place[word])
+            if layout.split[side] > 1:
+                inner = size // layout.split[side]
+                outer = digits.get(f"outer_{word}", place[word] // inner)
+                within = outer * inner + digits.get(f"inner_{word}", place[word] % inner)
+                place[word] = np.where(within < size, within, within - inner)
         return place["row"] * columns + place["col"]
 
 
-def holders(dim: DimShard, size: int, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def holders(dim: DimShard, size: int, shards: int) -> tuple[np.ndarray, np.ndarray]:
     """(first, last) shard index that holds each coordinate 0..size-1."""
-    shards = prod(grid[AXES.index(axis)] for axis in dim.axes)
     place = np.arange(size) - dim.offset
     if dim.step == 0:
         held = (place >= 0) & (place < dim.extent)
@@ -63,7 +70,7 @@ def view(layout: Layout) -> SourceView:
     """Precompute the holders of one source."""
     low, high, own, sharded = [], [], [], []
     for number, (dim, size) in enumerate(zip(layout.dims, layout.shape, strict=True)):
-        first, last = holders(dim, size, layout.grid)
+        first, last = holders(dim, size, layout.shards(dim))
         if dim.axes:
             sharded.append(number)
             low.append(first)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 
 from dojocc.passes.solve.work import Access, Choice, Grid, Work, access_layout, block
+from dojocc.runtime.axes import UNSPLIT, axis_size
 from dojocc.runtime.layout import Layout
 
 SPARE = 1.25
@@ -71,12 +72,13 @@ def _worth(work: Work, grid: Grid, axes: tuple[str, ...]) -> list[int]:
     return [
         number
         for number, loop in enumerate(work.loops)
-        if loop.shardable and block(loop, grid, axes) < loop.size
+        if loop.shardable
+        and block(loop, prod(axis_size(axis, grid, UNSPLIT) for axis in axes)) < loop.size
     ]
 
 
 def _choice(work: Work, axes: dict[int | None, tuple[str, ...]]) -> Choice:
-    return tuple(axes.get(number, ()) for number in range(len(work.loops)))
+    return Choice(tuple(axes.get(number, ()) for number in range(len(work.loops))))
 
 
 def fits(held: Layout, wanted: Layout) -> bool:

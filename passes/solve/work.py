@@ -6,14 +6,26 @@ axes that share it out; `operand_layout` turns a choice into the layout a tensor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, gcd, prod
 
 from dojocc.passes.solve.physical import physical_shape, round_up
-from dojocc.runtime.layout import AXES, DimShard, Layout
+from dojocc.runtime.axes import UNSPLIT, axis_size
+from dojocc.runtime.layout import DimShard, Layout
 
 Grid = tuple[int, int]
-Choice = tuple[tuple[str, ...], ...]  # grid axes by loop
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Grid axes by loop, and the outer parts of the grid that they are digits of."""
+
+    axes: tuple[tuple[str, ...], ...]
+    split: tuple[int, int] = UNSPLIT
+
+    def shards(self, loop: int, grid: Grid) -> int:
+        """How many blocks a loop is shared out in."""
+        return prod(axis_size(axis, grid, self.split) for axis in self.axes[loop])
 
 
 @dataclass(frozen=True)
@@ -79,15 +91,11 @@ class Work:
     kernel: Kernel
 
 
-def axis_size(grid: Grid, axes: tuple[str, ...]) -> int:
-    return prod(grid[AXES.index(axis)] for axis in axes)
-
-
-def block(loop: Loop, grid: Grid, axes: tuple[str, ...]) -> int:
+def block(loop: Loop, shards: int) -> int:
     """How much of a loop one node does at most."""
-    if not axes:
+    if shards == 1:
         return loop.size
-    return round_up(ceil(loop.size / axis_size(grid, axes)), loop.granule)
+    return round_up(ceil(loop.size / shards), loop.granule)
 
 
 def tensor_granule(coefficient: int, multiple: int) -> int:
@@ -97,26 +105,26 @@ def tensor_granule(coefficient: int, multiple: int) -> int:
 
 def _dim_shard(index: Index, work: Work, choice: Choice, grid: Grid) -> DimShard | None:
     """The shard of one tensor dimension under one map; None where it has to be whole."""
-    shared = [(loop, scale) for loop, scale in index.terms if choice[loop]]
+    shared = [(loop, scale) for loop, scale in index.terms if choice.axes[loop]]
     if len(shared) != 1 or shared[0][1] < 1:
         return None
     loop, scale = shared[0]
-    size = block(work.loops[loop], grid, choice[loop])
+    size = block(work.loops[loop], choice.shards(loop, grid))
     low, extent = index.offset, (size - 1) * scale + 1
     for other, factor in index.terms:
         if other != loop:
             span = (work.loops[other].size - 1) * factor
             low, extent = low + min(span, 0), extent + abs(span)
-    return DimShard(choice[loop], size * scale, low, extent, extent)
+    return DimShard(choice.axes[loop], size * scale, low, extent, extent)
 
 
-def _whole_range(dims: list[DimShard], size: int, grid: Grid) -> DimShard:
+def _whole_range(dims: list[DimShard], size: int, shards: int) -> DimShard:
     """One shard that contains all of `dims` and leaves no element of the dimension out."""
     axes, step = dims[0].axes, dims[0].step
     low = min(0, *(dim.offset for dim in dims))
     high = max(dim.offset + dim.extent for dim in dims)
     high = max(high, low + step)
-    reached = (axis_size(grid, axes) - 1) * step + high
+    reached = (shards - 1) * step + high
     extent = high - low + max(0, size - reached)
     return DimShard(axes, step, low, extent, extent)
 
@@ -131,9 +139,13 @@ def access_layout(access: Access, work: Work, choice: Choice, grid: Grid) -> Lay
             continue
         found = [_dim_shard(each[number], work, choice, grid) for each in access.maps]
         shards = [dim for dim in found if dim is not None]
-        same = len(shards) == len(found) and len({(d.axes, d.step) for d in shards}) == 1
-        dims.append(_whole_range(shards, size, grid) if same else whole)
-    return with_physical(access, Layout(access.shape, tuple(_once(dims, access)), access.fmt, grid))
+        if len(shards) < len(found) or len({(dim.axes, dim.step) for dim in shards}) > 1:
+            dims.append(whole)
+            continue
+        count = prod(axis_size(axis, grid, choice.split) for axis in shards[0].axes)
+        dims.append(_whole_range(shards, size, count))
+    once = tuple(_once(dims, access))
+    return with_physical(access, Layout(access.shape, once, access.fmt, grid, choice.split))
 
 
 def _once(dims: list[DimShard], access: Access) -> list[DimShard]:
@@ -160,7 +172,7 @@ def with_physical(access: Access, layout: Layout) -> Layout:
         DimShard(dim.axes, dim.step, dim.offset, dim.extent, size)
         for dim, size in zip(layout.dims, physical, strict=True)
     )
-    return Layout(layout.shape, dims, layout.fmt, layout.grid)
+    return replace(layout, dims=dims)
 
 
 def spread_work(shape: tuple[int, ...], fmt: str) -> Work:

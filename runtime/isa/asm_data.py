@@ -9,10 +9,11 @@ from lark import Token, Tree
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 
+from dojocc.runtime.axes import AXES
 from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.isa.asm_source import Source, parts
 from dojocc.runtime.isa.asm_text import nearest
-from dojocc.runtime.layout import AXES, DimShard, Layout
+from dojocc.runtime.layout import DimShard, Layout
 from dojocc.runtime.program import LIST_DTYPE, NO_SEMAPHORE, DramImage, Image, Port
 
 KINDS = ("push", "pull", "dld", "dst")
@@ -120,13 +121,15 @@ class Data:
 
     def layout(self, tree: Tree) -> Layout:
         fmt, grid, *dims = parts(tree)
+        outer = dims.pop(0) if dims and isinstance(dims[0], Token) else "1x1"
         if fmt not in FORMATS:
             help_ = nearest(fmt, FORMATS) or f"one of {', '.join(FORMATS)}"
             raise self.source.error(fmt, f"no number format is called {fmt}", help_)
-        rows, _, cols = grid.partition("x")
+        (rows, cols), (outer_rows, outer_cols) = (map(int, x.split("x")) for x in (grid, outer))
         shape = tuple(self.source.integer(parts(dim)[0], 0, 2**48) for dim in dims)
         try:
-            return Layout(shape, tuple(map(self.dim, dims)), str(fmt), (int(rows), int(cols)))
+            shards = tuple(map(self.dim, dims))
+            return Layout(shape, shards, str(fmt), (rows, cols), (outer_rows, outer_cols))
         except ValueError as error:
             raise self.source.error(fmt, f"the layout is wrong: {error}") from None
 
@@ -135,7 +138,9 @@ class Data:
         names = [str(token) for token in parts(axes)]
         for token in parts(axes):
             if token not in AXES:
-                raise self.source.error(token, f"{token} is no grid axis", "row, col or -")
+                raise self.source.error(
+                    token, f"{token} is no grid axis", f"{', '.join(AXES)} or -"
+                )
         step, offset, extent, physical = (
             self.source.integer(token, -(2**61), 2**61) for token in numbers
         )

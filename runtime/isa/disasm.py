@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from safetensors.numpy import save as save_safetensors
 
+from dojocc.runtime.axes import UNSPLIT
 from dojocc.runtime.isa.asm_data import FIELDS, KINDS
 from dojocc.runtime.isa.asm_text import quote, spell_instruction, spell_name
 from dojocc.runtime.isa.codec import IllegalInstruction, decode
@@ -184,7 +185,8 @@ def spell_place(name: str, cls: str, address: int, layout: Layout) -> str:
 
 def spell_layout(layout: Layout) -> str:
     rows, cols = layout.grid
-    text = [f"layout {layout.fmt} {rows}x{cols}"]
+    split = "" if layout.split == UNSPLIT else f" split {layout.split[0]}x{layout.split[1]}"
+    text = [f"layout {layout.fmt} {rows}x{cols}{split}"]
     for size, dim in zip(layout.shape, layout.dims, strict=True):
         axes = " ".join(dim.axes) or "-"
         text.append(f"({size}: {axes}, {dim.step}, {dim.offset}, {dim.extent}, {dim.physical})")

@@ -57,12 +57,12 @@ def offered(work: Work):
 @given(works())
 def test_candidates_are_well_formed(work: Work) -> None:
     for placed in offered(work):
-        used = [axis for axes in placed.choice for axis in axes]
+        used = [axis for axes in placed.choice.axes for axis in axes]
         assert len(used) == len(set(used))
-        for loop, axes in zip(work.loops, placed.choice, strict=True):
+        for number, (loop, axes) in enumerate(zip(work.loops, placed.choice.axes, strict=True)):
             assert loop.shardable or not axes
             if axes:
-                assert block(loop, GRID, axes) % loop.granule == 0
+                assert block(loop, placed.choice.shards(number, GRID)) % loop.granule == 0
         result, operand = placed.results[0], placed.operands[0]
         assert result.physical[-1] % 16 == 0 and operand.physical[-1] % 16 == 0
         start, stop = result.boxes()

@@ -1,0 +1,62 @@
+"""The axes of a grid of R x C nodes: rows and columns, each whole or as a few outer parts of many
+inner rows (or columns).
+
+Where a machine is made of dies, an outer part is a row (or column) of dies if the grid's borders
+fit; any other count serves as well. All parts have R // parts rows: those beyond the last part
+belong to none, and an outer axis shards nothing onto them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+AXES = ("row", "col", "outer_row", "inner_row", "outer_col", "inner_col")
+SIDE = {axis: 0 if axis.endswith("row") else 1 for axis in AXES}
+"""The axis of the grid, 0 or 1, that an axis is, or is a digit of."""
+UNSPLIT = (1, 1)
+
+Pair = tuple[int, int]
+
+
+def axis_size(axis: str, grid: Pair, split: Pair) -> int:
+    """How many positions an axis has."""
+    side = SIDE[axis]
+    if axis.startswith("outer"):
+        return split[side]
+    return grid[side] // split[side] if axis.startswith("inner") else grid[side]
+
+
+def axis_place(axis: str, grid: Pair, split: Pair) -> np.ndarray:
+    """Every node's position along an axis, [nodes]; past the end in rows that belong to no part."""
+    side = SIDE[axis]
+    place = np.divmod(np.arange(grid[0] * grid[1]), grid[1])[side]
+    inner = grid[side] // split[side]
+    if axis.startswith("outer"):
+        return place // inner
+    return place % inner if axis.startswith("inner") else place
+
+
+def used_split(axes: Iterable[str], grid: Pair, split: Pair) -> Pair:
+    """`split`, 1 on a side of which `axes` names no digit; ValueError where they do not agree.
+
+    One number stands for each way to share out, so that equal layouts compare equal: a whole row is
+    never written as its two digits.
+    """
+    named = list(axes)
+    if len(set(named)) != len(named):
+        raise ValueError(f"a grid axis shards two dimensions at once: {named}")
+    result = []
+    for side, word in enumerate(("row", "col")):
+        mine = [axis for axis in named if SIDE[axis] == side]
+        digits = [axis for axis in mine if axis != word]
+        if digits and word in mine:
+            raise ValueError(f"a grid axis shards two dimensions at once: {named}")
+        if digits and not 1 < split[side] <= grid[side] // 2:
+            raise ValueError(
+                f"{digits[0]} needs 2 to {grid[side] // 2} outer parts of {grid[side]},"
+                f" not {split[side]}"
+            )
+        result.append(split[side] if digits else 1)
+    return result[0], result[1]
