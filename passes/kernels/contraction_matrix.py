@@ -20,6 +20,7 @@ from dojocc.passes.kernels.space import Bound, Loop, View, axis_bound, loop, vie
 from dojocc.runtime.layout import LANES
 
 EDGE, DEPTH = 8, 4
+BOUNDS = 2  # that a load has
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def row_dim(plan: Contraction, left: View, right: View) -> int | None:
         d
         for d in plan.parallel
         if d != plan.lane and plan.dims[d].size > 1 and left.steps[d] and not right.steps[d]
+        if has_room_for_rows(plan, left, d)
     ]
     single = [d for d in able if any(each.terms == ((d, 1),) for each in plan.result)]
     if not single:
@@ -70,6 +72,16 @@ def row_dim(plan: Contraction, left: View, right: View) -> int | None:
     if len(plan.result) > 1 and plan.result[-2].terms and plan.result[-2].terms[0][0] in single:
         return plan.result[-2].terms[0][0]
     return max(single, key=lambda d: plan.dims[d].size)
+
+
+def has_room_for_rows(plan: Contraction, left: View, row: int) -> bool:
+    """False where blocks of rows along a dim would need a third bound on the operand's loads."""
+    if len(left.bounds) < BOUNDS or any(bound.steps[row] for bound in left.bounds):
+        return True
+    reach = -(-plan.space.most(row) // EDGE) * EDGE
+    maps = next(amap for amap in plan.maps if any(each.coefficient(row) for each in amap))
+    axis = next(i for i, each in enumerate(maps) if each.coefficient(row))
+    return abs(maps[axis].coefficient(row)) * (reach - 1) < left.layout.physical[axis]
 
 
 def on_matrix(plan: Contraction, matrix: Matrix) -> list[KernelCall]:
