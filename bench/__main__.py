@@ -1,7 +1,7 @@
 """`python -m bench [MODEL ...]`: every model of examples/zoo.py against ONNX Runtime.
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
-that says so, and the exit code is 1.
+that says so, and the exit code is 1. `python -m bench mesh` is another: see bench/mesh.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import platform
 import sys
 from typing import Any
 
+from bench import mesh
 from bench.measure import Row, measure
 from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
@@ -39,6 +40,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     keep_freed_memory()
+    if sys.argv[1:2] == ["mesh"]:
+        return mesh.main(sys.argv[2:])
     options = arguments()
     precisions = PRECISIONS if options.precision == "both" else (options.precision,)
     rows: list[Row] = []
