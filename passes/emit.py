@@ -22,10 +22,12 @@ from dojocc.dialects.disa import (
 from dojocc.dialects.disa import ImageOp as DisaImageOp
 from dojocc.dialects.location import get_location
 from dojocc.dialects.mesh import LayoutAttr
+from dojocc.passes.route import LIST_SETS, ROUTES
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.formats import FORMATS, encode
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.mesh.tables import RouteTable
 from dojocc.runtime.program import LIST_DTYPE, Image, Mark, Port, Program, ProgramClass
 
 THREADS = 4
@@ -59,9 +61,11 @@ def emit_program(
     kernels = [kernel for each in program.classes for kernel in each.kernels]
     places = {kernel.sym_name.data: len(marks) + n for n, kernel in enumerate(kernels)}
     marks += [Mark(f"kernel {k.sym_name.data}", get_location(k) or "") for k in kernels]
-    lists = np.zeros(0, LIST_DTYPE)
+    lists, routes = np.zeros(0, LIST_DTYPE), RouteTable()
     if program.lists is not None:
         lists = resource(resources, program.lists.data, "transfer lists")
+        if ROUTES in resources:
+            routes = RouteTable(resources[ROUTES], resources[LIST_SETS])
     return Program(
         target=target,
         classes=tuple(program_class(each, places) for each in program.classes),
@@ -72,6 +76,7 @@ def emit_program(
         lists=lists,
         marks=tuple(marks),
         build=build_record(program, build or {}),
+        routes=routes,
     )
 
 

@@ -19,16 +19,19 @@ from dojocc.passes.parameters import segments_of
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.intervals import Crowded, assign
 from dojocc.passes.solve.peers import merged
-from dojocc.passes.solve.segments import spread
+from dojocc.passes.solve.routing import detour_table
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import DoesNotFit, InputError
-from dojocc.runtime.mesh.routes import route_flows
+from dojocc.runtime.mesh.ends import list_ends
+from dojocc.runtime.mesh.tables import RouteTable
 from dojocc.runtime.program import LIST_DTYPE, PUSH
 from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.target import Target
 
 LISTS = "lists"
 """Resource key of the program's transfer lists."""
+ROUTES, LIST_SETS = "routes.legs", "routes.lists"
+"""Resource keys of the two arrays of the program's route table."""
 READY = 0
 """The semaphore on which thread 0 tells thread 1 that the node is ready for its next exchange."""
 CLASS = 0
@@ -45,7 +48,8 @@ class Route(Pass):
 
     Takes: form tile with addresses; the context has a target.
 
-    Leaves: form tile, every tile.exchange with its semaphore, and the lists as resource 'lists'.
+    Leaves: form tile, every tile.exchange with its semaphore, the lists as resource 'lists', and
+    the route table as 'routes.legs' and 'routes.lists'.
 
     How:
     1. Exchanges under way at the same time get different semaphores. One may be used again as soon
@@ -56,7 +60,8 @@ class Route(Pass):
        exchange's semaphore rises at both ends when the entry is done.
     3. Entries of one node that differ only in their peer become one, where the peers are in
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
-    4. Every pair of nodes that talks has a route on the mesh; every entry stays inside its buffers.
+    4. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
+       mesh: x, then y, or else round what is dead by a row of the route table (solve/routing.py).
 
     Fails: DoesNotFit when more exchanges are under way than there are semaphores; InputError on a
     segment outside its buffers, or between nodes that no route joins.
@@ -77,8 +82,8 @@ class Route(Pass):
             check_segments(exchange, segments, len(nodes))
             parts.append(merged(entries(exchange, segments)))
         lists = np.concatenate(parts)
-        check_routes(target, nodes, lists)
-        ctx.resources[LISTS] = lists
+        table = route_table(target, nodes, lists)
+        ctx.resources |= {LISTS: lists, ROUTES: table.legs, LIST_SETS: table.lists}
 
 
 def number_semaphores(plan: Schedule, target: Target) -> None:
@@ -205,13 +210,8 @@ def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
     return rows
 
 
-def check_routes(target: Target, nodes: np.ndarray, lists: np.ndarray) -> None:
-    """Every pair of nodes that talks is joined by a route over live links."""
-    count = len(nodes)
-    talks = np.zeros(count * count, bool)
-    entry, turn = spread(lists["peers"].astype(np.int64))
-    peer = lists["peer"].astype(np.int64)[entry] + turn * lists["peer_stride"][entry]
-    talks[lists["node"].astype(np.int64)[entry] * count + peer] = True
-    source, peer = np.divmod(np.flatnonzero(talks), count)
-    if len(source):
-        route_flows(target, nodes[source], nodes[peer])
+def route_table(target: Target, nodes: np.ndarray, lists: np.ndarray) -> RouteTable:
+    """The routes of every pair of nodes that talks, where they are not simply x, then y."""
+    _, src, dst = list_ends(target, [nodes], lists)
+    pairs = np.unique(src * target.positions + dst)
+    return detour_table(target, *np.divmod(pairs, target.positions))

@@ -18,6 +18,7 @@ from dojocc.runtime.errors import DojoError, InputError, ProgramFileError
 from dojocc.runtime.files import write_atomically
 from dojocc.runtime.formats import FORMATS, decode
 from dojocc.runtime.layout import DimShard, Layout
+from dojocc.runtime.mesh.tables import LIST_SET_DTYPE, ROUTE_DTYPE, RouteTable, check_routes
 from dojocc.runtime.program_checks import (
     NO_SEMAPHORE,
     check_class,
@@ -122,7 +123,11 @@ class DramImage:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Everything a machine needs to run, and nothing of the compiler."""
+    """Everything a machine needs to run, and nothing of the compiler.
+
+    `routes` says how transfers travel where they do not simply go x, then y; walk them with
+    `mesh.tables.program_routes`.
+    """
 
     target: Target
     classes: tuple[ProgramClass, ...]
@@ -134,6 +139,7 @@ class Program:
     marks: tuple[Mark, ...] = ()
     build: dict[str, Any] = field(default_factory=dict)
     dram: tuple[DramImage, ...] = ()
+    routes: RouteTable = field(default_factory=RouteTable)
 
     def __post_init__(self) -> None:
         check_classes(self.target, self.classes, len(self.marks))
@@ -142,6 +148,7 @@ class Program:
         if self.lists.dtype != LIST_DTYPE or self.lists.ndim != 1:
             raise InputError("a program's lists must be one row of LIST_DTYPE an entry")
         check_lists(self.target, self.classes, self.lists)
+        check_routes(self.target, self.routes)
         check_plain(self.build)
 
     def cls(self, name: str) -> ProgramClass:
@@ -180,8 +187,9 @@ def to_bytes(program: Program) -> bytes:
         tensors[f"class/{number}/nodes"] = item.nodes
         tensors[f"class/{number}/code"] = item.code
         tensors[f"class/{number}/debug"] = item.debug
-    raw = np.ascontiguousarray(program.lists).view(np.uint8)
-    tensors["lists"] = raw.reshape(len(program.lists), LIST_DTYPE.itemsize)
+    for name, rows in _row_arrays(program).items():
+        raw = np.ascontiguousarray(rows).view(np.uint8)
+        tensors[name] = raw.reshape(len(rows), rows.dtype.itemsize)
     manifest = {
         "target": to_dict(program.target),
         "classes": [
@@ -226,9 +234,6 @@ def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Progra
         )
         for number, (name, grid, entries, kernels) in enumerate(manifest["classes"])
     )
-    raw = tensors["lists"]
-    if raw.dtype != np.uint8 or raw.ndim != 2 or raw.shape[1] != LIST_DTYPE.itemsize:
-        raise ValueError(f"lists of shape {raw.shape}")
     return Program(
         target=from_dict(manifest["target"]),
         classes=classes,
@@ -243,11 +248,28 @@ def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Progra
             for name, array in tensors.items()
             if name.startswith("tensor/")
         },
-        lists=raw.reshape(-1).view(LIST_DTYPE),
+        lists=_rows(tensors, "lists", LIST_DTYPE),
         marks=tuple(Mark(op, source) for op, source in manifest["marks"]),
         build=manifest["build"],
         dram=tuple(DramImage(*row) for row in manifest["dram"]),
+        routes=RouteTable(
+            _rows(tensors, "routes/legs", ROUTE_DTYPE),
+            _rows(tensors, "routes/lists", LIST_SET_DTYPE),
+        ),
     )
+
+
+def _row_arrays(program: Program) -> dict[str, np.ndarray]:
+    """The arrays of rows, which the file keeps as bytes."""
+    routes = program.routes
+    return {"lists": program.lists, "routes/legs": routes.legs, "routes/lists": routes.lists}
+
+
+def _rows(tensors: dict[str, np.ndarray], name: str, dtype: np.dtype) -> np.ndarray:
+    raw = tensors[name]
+    if raw.dtype != np.uint8 or raw.ndim != 2 or raw.shape[1] != dtype.itemsize:
+        raise ValueError(f"{name} of shape {raw.shape}")
+    return raw.reshape(-1).view(dtype)
 
 
 def _tree(layout: Layout) -> list[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from dojocc.runtime.errors import TargetError
 
 ORIGINS = ("published", "derived", "assumed")
-EDGES = ("west", "east", "north", "south")
+EDGES = ("west", "east", "north", "south", "west+east", "north+south")
 Position = tuple[int, int]
 Link = tuple[Position, Position]
 
@@ -113,7 +113,9 @@ class Mesh(Group):
     link_bytes: int = _number("B/clk", 1, 4096)
     packet_bytes: int = _number("B", 1, 4096)
     hop_cycles: int = _number("clk", 1, 1000)
+    virtual_channels: int = _number("layers a link", 2, 16)
     usable_share: float = _number("of a link", 0.01, 1)
+    negotiated_share: float = _number("of a link", 0.01, 1)
     message_cycles: int = _number("clk", 0, 100000)
     entry_cycles: int = _number("clk", 1, 100000)
 
@@ -153,7 +155,7 @@ class System(Group):
 
 @dataclass(frozen=True)
 class Dips(Group):
-    """Interface processors with HBM, attached along one edge in equal bands of nodes."""
+    """Interface processors with HBM, attached in equal bands of nodes along one edge or two."""
 
     count: int = _number("DIPs", 0, 4096)
     edge: str = _other("edge")
@@ -279,21 +281,27 @@ class Target:
         return divmod(int(node), self.cols)
 
     def dip_nodes(self, dip: int) -> np.ndarray:
-        """Ids of the live nodes along the DIP edge through which DIP number `dip` is reached."""
+        """Ids of the live nodes along the DIP edge through which DIP number `dip` is reached.
+
+        With two edges the first half of the DIPs is on the first, each numbered along its edge.
+        """
         if not 0 <= dip < self.dips.count:
             raise TargetError(
                 f"target {self.name} has no DIP {dip}", numbers=f"it has {self.dips.count}"
             )
         ids = np.arange(self.positions).reshape(self.rows, self.cols)
         sides = {"west": ids[:, 0], "east": ids[:, -1], "north": ids[0], "south": ids[-1]}
-        side = sides[self.dips.edge]
-        first, last = len(side) * dip // self.dips.count, len(side) * (dip + 1) // self.dips.count
+        edges = self.dips.edge.split("+")
+        halves = np.array_split(np.arange(self.dips.count), len(edges))
+        edge = next(number for number, half in enumerate(halves) if dip in half)
+        side, count, place = sides[edges[edge]], len(halves[edge]), dip - int(halves[edge][0])
+        first, last = len(side) * place // count, len(side) * (place + 1) // count
         band = side[first : max(last, first + 1)]
         usable = band[self.live().reshape(-1)[band]]
         if not len(usable):
             raise TargetError(
                 f"every node at the edge of DIP {dip} of target {self.name} is dead",
-                numbers=f"nodes {band.tolist()} along the {self.dips.edge} edge",
+                numbers=f"nodes {band.tolist()} along the {edges[edge]} edge",
             )
         return usable
 

@@ -101,6 +101,7 @@ class Builder:
             marks=tuple(self.marks),
             build=self.build,
             dram=tuple(self.data.dram),
+            routes=self.data.routes(),
         )
 
     def finished(self, draft: ClassDraft) -> ProgramClass:

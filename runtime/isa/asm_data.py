@@ -14,6 +14,7 @@ from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.isa.asm_source import Source, parts
 from dojocc.runtime.isa.asm_text import nearest
 from dojocc.runtime.layout import DimShard, Layout
+from dojocc.runtime.mesh.tables import LIST_SET_DTYPE, ROUTE_DTYPE, RouteTable
 from dojocc.runtime.program import LIST_DTYPE, NO_SEMAPHORE, DramImage, Image, Port
 
 KINDS = ("push", "pull", "dld", "dst")
@@ -44,6 +45,8 @@ class Data:
         self.dram: list[DramImage] = []
         self.entries: list[tuple[dict[str, int], Token, str, str | None]] = []
         self.list: tuple[int, str] | None = None
+        self.legs: list[tuple[int, ...]] = []
+        self.list_sets: list[tuple[int, ...]] = []
         self.files: dict[str, dict[str, np.ndarray]] = {}
 
     def add(self, tree: Tree) -> None:
@@ -208,6 +211,27 @@ class Data:
     def field(self, key: Token, value: Token) -> int:
         info = np.iinfo(LIST_DTYPE[str(key)])
         return self.source.integer(value, int(info.min), int(info.max))
+
+    def add_route(self, tree: Tree) -> None:
+        head, legs = parts(tree)[:3], parts(tree)[3:]
+        flow = tuple(self.source.integer(token, 0, 2**16 - 1) for token in head[:1]) + tuple(
+            self.source.integer(token, 0, 2**32 - 1) for token in head[1:]
+        )
+        for end, layer in zip(legs[::2], legs[1::2], strict=True):
+            last = (self.source.integer(end, 0, 2**32 - 1), self.source.integer(layer, 0, 255))
+            self.legs.append((*flow, *last))
+
+    def add_list_set(self, tree: Tree) -> None:
+        number, chosen = parts(tree)
+        row = (self.source.integer(number, 0, 2**16 - 1), self.source.integer(chosen, 0, 2**16 - 1))
+        self.list_sets.append(row)
+
+    def routes(self) -> RouteTable:
+        """The route table, its routes sorted by set, source and destination."""
+        legs = sorted(self.legs, key=lambda leg: leg[:3])
+        return RouteTable(
+            np.array(legs, ROUTE_DTYPE), np.array(sorted(self.list_sets), LIST_SET_DTYPE)
+        )
 
     def lists(self, classes: list[str]) -> np.ndarray:
         """The entries sorted by list, class and node, otherwise in the order of the text."""

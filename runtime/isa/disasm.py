@@ -49,6 +49,7 @@ def disassemble(program: Program, sidecar: str | None = None) -> str:
             f".dram {quote(dram.name)} dip {dram.dip} at {dram.address} tensor {quote(dram.tensor)}"
         )
     lines += list_lines(program)
+    lines += route_lines(program)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -218,3 +219,15 @@ def list_lines(program: Program) -> Iterator[str]:
             if row[name] != default and (dram or name != "peer_cls")
         ]
         yield ", ".join(text)
+
+
+def route_lines(program: Program) -> Iterator[str]:
+    """Routes, a line each with all legs, then the sets that lists have of their own."""
+    table = program.routes
+    first = table.first().tolist()
+    rows = table.legs.tolist()
+    for start, stop in zip(first, first[1:], strict=False):
+        legs = ", ".join(f"{end} on {layer}" for *_, end, layer in rows[start:stop])
+        yield f".route {', '.join(map(str, rows[start][:3]))}, {legs}"
+    for number, chosen in table.lists.tolist():
+        yield f".listset {number}, {chosen}"

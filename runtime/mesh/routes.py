@@ -1,14 +1,14 @@
-"""Routes between live nodes of a target, and what a set of flows loads onto the links.
+"""Links and routes of a target's mesh, and what a set of flows loads onto the links.
 
-A route is the shortest walk over live nodes and links that goes along x (its row) as long as it
-can, then along y: plain x-then-y where nothing dead is in the way, a fixed detour where there is.
-Plain x-then-y routes cannot deadlock. Detours take turns from y to x, so with dead nodes a set of
-routes may close a cycle of waiting links, which needs a second virtual channel for the detoured
-flows: `channel_cycle` finds such a cycle if there is one.
+A leg is a walk along x (a row), then along y (a column). A route is one leg or several, each on a
+virtual layer of the links. Flows that a program says nothing about take one leg on layer 0; the
+routes that go round what is dead, or round crowded links, stand in the program
+(`runtime/mesh/tables.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,22 +18,24 @@ import numpy as np
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.target import Target
 
-# Directions out of a node, in the order a route prefers them. Link id = node * 4 + direction.
+# Directions out of a node. Link id = node * 4 + direction.
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 EAST, WEST, SOUTH, NORTH = range(4)
-FAR = np.iinfo(np.int32).max
-BLOCK = 1 << 22  # distances kept at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Routes:
-    """Routes of F flows: flow f takes links[start[f] : start[f + 1]], in order."""
+    """Routes of F flows: flow f takes links[start[f] : start[f + 1]], in order.
+
+    layers: the virtual layer of each of `links`, which has buffers of its own on that link.
+    """
 
     target: Target
     src: np.ndarray
     dst: np.ndarray
     start: np.ndarray
     links: np.ndarray
+    layers: np.ndarray
 
     @property
     def hops(self) -> np.ndarray:
@@ -44,6 +46,9 @@ class Routes:
         """Ids of the nodes that one flow visits, from source to destination."""
         links = self.links[self.start[flow] : self.start[flow + 1]]
         return np.concatenate([links // 4, self.dst[flow : flow + 1]])
+
+
+Router = Callable[[np.ndarray, np.ndarray], Routes] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,53 +99,84 @@ class FlowSet:
         return float(max(self.busiest_port, alone.max(initial=0)))
 
 
-def flow_set(target: Target, src: np.ndarray, dst: np.ndarray, packets: np.ndarray) -> FlowSet:
-    """Route flows src[i] -> dst[i] of packets[i] packets, and sum their loads on the links."""
+def flow_set(
+    target: Target, src: np.ndarray, dst: np.ndarray, packets: np.ndarray, route: Router = None
+) -> FlowSet:
+    """Route flows src[i] -> dst[i] of packets[i] packets, and sum their loads on the links.
+
+    `route(src, dst)` gives the routes of merged flows; without it they go x, then y.
+    """
     src, dst = np.asarray(src, np.int64), np.asarray(dst, np.int64)
     pairs, member = np.unique(src * target.positions + dst, return_inverse=True)
     amount = np.bincount(member.reshape(-1), np.asarray(packets, np.float64), len(pairs))
-    routes = route_flows(target, *np.divmod(pairs, target.positions))
-    loads = np.bincount(routes.links, np.repeat(amount, routes.hops), target.positions * 4)
+    ends = np.divmod(pairs, target.positions)
+    return loaded(route(*ends) if route else route_flows(target, *ends), amount)
+
+
+def loaded(routes: Routes, packets: np.ndarray) -> FlowSet:
+    """The loads of routed flows, each pair (source, destination) at most once."""
+    target = routes.target
+    loads = np.bincount(routes.links, np.repeat(packets, routes.hops), target.positions * 4)
     width, delay = link_properties(target)
     cycles = loads * (target.mesh.packet_bytes / width)
     away = routes.src != routes.dst
     return FlowSet(
         routes=routes,
-        packets=amount,
+        packets=packets,
         loads=loads,
         bottleneck=_reduce(np.maximum, cycles[routes.links], routes.start),
         latency=_reduce(np.add, delay[routes.links], routes.start),
-        sent=np.bincount(routes.src[away], amount[away], target.positions),
-        received=np.bincount(routes.dst[away], amount[away], target.positions),
+        sent=np.bincount(routes.src[away], packets[away], target.positions),
+        received=np.bincount(routes.dst[away], packets[away], target.positions),
     )
 
 
 def route_flows(target: Target, src: np.ndarray, dst: np.ndarray) -> Routes:
-    """The routes of many flows at once."""
+    """One leg on layer 0 for every flow; InputError where something dead is in its way."""
     src, dst = np.asarray(src, np.int64).reshape(-1), np.asarray(dst, np.int64).reshape(-1)
+    return route_legs(target, src, dst, np.ones(len(src), np.int64), dst, np.zeros(len(src)))
+
+
+def route_legs(
+    target: Target,
+    src: np.ndarray,
+    dst: np.ndarray,
+    legs: np.ndarray,
+    end: np.ndarray,
+    layer: np.ndarray,
+) -> Routes:
+    """The routes of flows that take legs[f] legs each, one after another in `end` and `layer`.
+
+    InputError when a leg crosses a dead link or a route ends elsewhere than its flow.
+    """
     _check_ends(target, np.concatenate([src, dst]))
-    start, links = _straight(target, src, dst)
-    blocked = _reduce(np.maximum, ~link_alive(target).reshape(-1)[links], start) > 0
-    if not blocked.any():
-        return Routes(target, src, dst, start, links)
-    detours = np.flatnonzero(blocked)
-    _check_reach(target, src[detours], dst[detours])
-    lengths, detoured = _detours(target, src[detours], dst[detours])
-    sizes = np.diff(start)
-    sizes[detours] = lengths
-    merged_start = _offsets(sizes)
-    merged = np.empty(merged_start[-1], np.int64)
-    keep = ~blocked
-    merged[_positions(merged_start[:-1][keep], sizes[keep])] = links[
-        np.repeat(keep, np.diff(start))
-    ]
-    merged[_positions(merged_start[:-1][detours], lengths)] = detoured
-    return Routes(target, src, dst, merged_start, merged)
+    first = offsets(legs)
+    if len(src) and (end[first[1:] - 1] != dst).any():
+        raise InputError("a route does not end where its flow does")
+    begin = np.concatenate([src[:1], end[:-1]]).astype(np.int64)
+    begin[first[:-1]] = src
+    blocked = ~clear(target, begin, end)
+    if blocked.any():
+        flow = int(np.searchsorted(first, np.argmax(blocked), side="right")) - 1
+        raise InputError(
+            f"the route from node {src[flow]} to node {dst[flow]} meets a dead link",
+            where=f"row, column {target.position(src[flow])} to {target.position(dst[flow])}"
+            f" of target {target.name}",
+            help="compile for the target with these defects: a program holds the routes that go"
+            " round them",
+        )
+    start, links = _straight(target, begin, end)
+    layers = np.repeat(np.asarray(layer, np.uint8), np.diff(start))
+    return Routes(target, src, dst, start[first], links, layers)
 
 
-def route(target: Target, src: int, dst: int) -> list[int]:
-    """Ids of the nodes on the way from `src` to `dst`, both included."""
-    return route_flows(target, np.array([src]), np.array([dst])).nodes(0).tolist()
+def clear(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+    """Boolean [flows]: no dead link on the leg from each source to its destination."""
+    along, across = _dead_before(target)
+    row, col = np.divmod(src, target.cols)
+    to_row, to_col = np.divmod(dst, target.cols)
+    in_row = along[row, col] == along[row, to_col]
+    return in_row & (across[row, to_col] == across[to_row, to_col])
 
 
 @lru_cache(maxsize=32)
@@ -210,16 +246,32 @@ def link_properties(target: Target) -> tuple[np.ndarray, np.ndarray]:
 
 
 def channel_cycle(routes: Routes) -> list[int]:
-    """Links that wait for each other in a ring if every flow holds its links; empty if none do."""
+    """Links whose buffers wait for each other in a ring; empty if none do.
+
+    A channel is the buffer of one virtual layer on one link. A flow that holds a channel waits for
+    the next one of its route, so flows can only stop each other for good along a ring of channels.
+    """
     same_flow = np.ones(max(len(routes.links) - 1, 0), bool)
     borders = routes.start[1:-1]  # between the last link of a flow and the first of the next
     same_flow[borders[(borders > 0) & (borders < len(routes.links))] - 1] = False
-    pairs = np.stack([routes.links[:-1][same_flow], routes.links[1:][same_flow]], 1)
-    graph = nx.DiGraph(np.unique(pairs, axis=0).tolist())
+    layers = int(routes.layers.max(initial=0)) + 1
+    channels = routes.links * layers + routes.layers
+    count = routes.target.positions * 4 * layers
+    pairs = np.unique(channels[:-1][same_flow] * count + channels[1:][same_flow])
+    graph = nx.DiGraph(np.stack(np.divmod(pairs, count), 1).tolist())
     try:
-        return [int(edge[0]) for edge in nx.find_cycle(graph)]
+        return [int(edge[0]) // layers for edge in nx.find_cycle(graph)]
     except nx.NetworkXNoCycle:
         return []
+
+
+@lru_cache(maxsize=32)
+def _dead_before(target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """Dead links west of each node in its row, and north of it in its column: [rows, cols] each."""
+    alive = link_alive(target).reshape(target.rows, target.cols, 4)
+    along = np.cumsum(~alive[:, :, WEST], 1)
+    across = np.cumsum(~alive[:, :, NORTH], 0)
+    return along, across
 
 
 def _check_ends(target: Target, ends: np.ndarray) -> None:
@@ -238,23 +290,12 @@ def _check_ends(target: Target, ends: np.ndarray) -> None:
         )
 
 
-def _check_reach(target: Target, src: np.ndarray, dst: np.ndarray) -> None:
-    label = components(target)
-    cut_off = label[src] != label[dst]
-    if cut_off.any():
-        raise InputError(
-            f"no route from node {src[cut_off][0]} to node {dst[cut_off][0]}",
-            where=f"target {target.name}",
-            help="dead nodes and links cut the machine in two; use the larger part",
-        )
-
-
 def _straight(target: Target, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(start, links) of x-then-y walks, whatever is dead."""
     row, col = np.divmod(src, target.cols)
     down, right = dst // target.cols - row, dst % target.cols - col
     along, across = np.abs(right), np.abs(down)
-    start = _offsets(along + across)
+    start = offsets(along + across)
     step = np.arange(start[-1]) - np.repeat(start[:-1], along + across)
     flow = np.repeat(np.arange(len(src)), along + across)
     in_x = step < along[flow]
@@ -265,88 +306,6 @@ def _straight(target: Target, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndar
     return start, (y * target.cols + x) * 4 + np.where(in_x, east_west, south_north)
 
 
-def _detours(target: Target, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(lengths, links of all flows one after another) of shortest walks that prefer x."""
-    ends, group = np.unique(dst, return_inverse=True)
-    group = group.reshape(-1)
-    lengths = np.empty(len(src), np.int64)
-    taken: list[tuple[np.ndarray, int, np.ndarray]] = []
-    size = max(1, BLOCK // target.positions)
-    for first in range(0, len(ends), size):
-        distance = _distances(target, ends[first : first + size])
-        flows = np.flatnonzero((group >= first) & (group < first + size))
-        lengths[flows] = distance[group[flows] - first, src[flows]]
-        taken += _walk(target, distance, flows, src[flows], group[flows] - first)
-    start = _offsets(lengths)
-    links = np.empty(start[-1], np.int64)
-    for flows, step, link in taken:
-        links[start[flows] + step] = link
-    return lengths, links
-
-
-def _walk(
-    target: Target, distance: np.ndarray, flows: np.ndarray, node: np.ndarray, end: np.ndarray
-) -> list[tuple[np.ndarray, int, np.ndarray]]:
-    """All flows step by step: (flows, step number, links taken), always nearer, x before y."""
-    alive = link_alive(target)
-    moves = _moves(target)
-    result: list[tuple[np.ndarray, int, np.ndarray]] = []
-    for step in range(target.positions):
-        going = distance[end, node] > 0
-        flows, node, end = flows[going], node[going], end[going]
-        if not len(flows):
-            break
-        there = np.where(alive[node], node[:, None] + moves, node[:, None])
-        nearer = distance[end[:, None], there] < distance[end, node][:, None]
-        direction = np.argmax(nearer, 1)  # the first in the order of DIRECTIONS
-        result.append((flows, step, node * 4 + direction))
-        node = node + moves[direction]
-    return result
-
-
-def _distances(target: Target, ends: np.ndarray) -> np.ndarray:
-    """Hops from every live node to each of `ends`: int32 [ends, positions].
-
-    Start from the distances of a whole grid and raise those that no neighbour supports, until each
-    is one more than its nearest neighbour's. A chain of such neighbours can only end where the
-    distance is 0, so the result is the shortest walk; only nodes in the shadow of something dead
-    change.
-    """
-    alive = link_alive(target)
-    row, col = np.divmod(np.arange(target.positions, dtype=np.int32), np.int32(target.cols))
-    away = np.abs(row - row[ends, None]) + np.abs(col - col[ends, None])
-    label = components(target)
-    shadows = np.flatnonzero((label >= 0) & (alive != _inside(target)).any(1))
-    end, node = (part.reshape(-1) for part in np.meshgrid(np.arange(len(ends)), shadows))
-    while len(node):
-        changing = (node != ends[end]) & (label[node] == label[ends[end]])
-        end, node = end[changing], node[changing]
-        there = np.where(alive[node], node[:, None] + _moves(target), node[:, None])
-        nearest = np.where(alive[node], away[end[:, None], there], FAR - 1).min(1) + 1
-        raised = nearest > away[end, node]
-        end, node = end[raised], node[raised]
-        away[end, node] = nearest[raised]
-        place, direction = np.nonzero(alive[node])
-        behind = node[place] + _moves(target)[direction]
-        key = np.unique(end[place] * target.positions + behind)
-        end, node = np.divmod(key, target.positions)
-    return away
-
-
-def _moves(target: Target) -> np.ndarray:
-    """What each direction adds to a node's id."""
-    return np.array([down * target.cols + right for down, right in DIRECTIONS])
-
-
-def _inside(target: Target) -> np.ndarray:
-    """Boolean [positions, 4]: the links of the same grid with nothing dead."""
-    inside = np.zeros((target.rows, target.cols, 4), bool)
-    for number, (down, right) in enumerate(DIRECTIONS):
-        here, _ = _shifted(down, right)
-        inside[(*here, number)] = True
-    return inside.reshape(-1, 4)
-
-
 def _shifted(down: int, right: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Slices of (a node, its neighbour in that direction) over a grid."""
     here = {1: slice(None, -1), -1: slice(1, None), 0: slice(None)}
@@ -354,14 +313,9 @@ def _shifted(down: int, right: int) -> tuple[tuple[slice, slice], tuple[slice, s
     return (here[down], here[right]), (there[down], there[right])
 
 
-def _offsets(sizes: np.ndarray) -> np.ndarray:
+def offsets(sizes: np.ndarray) -> np.ndarray:
+    """0, sizes[0], sizes[0] + sizes[1], ...: where each of many runs starts, and the end."""
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-
-def _positions(first: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """first[i], first[i] + 1, ... of each i, one after another."""
-    start = _offsets(sizes)
-    return np.arange(start[-1]) + np.repeat(first - start[:-1], sizes)
 
 
 def _reduce(function: np.ufunc, values: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -9,11 +9,13 @@ different lists do not meet: lists have the mesh one after another (schedule.py)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from dojocc.runtime.engines.transfers import each_peer
 from dojocc.runtime.mesh.routes import flow_set
+from dojocc.runtime.mesh.tables import program_routes, usable_share
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL, Program
 from dojocc.runtime.target import Target
 
@@ -67,12 +69,13 @@ def mesh_cycles(
     pull = entries["kind"] == PULL
     src, dst = np.where(pull, peers, here), np.where(pull, here, peers)
     packets = -(-size // target.mesh.packet_bytes)
-    flows = flow_set(target, src, dst, packets)
+    number = int(entries["list"][0])
+    flows = flow_set(target, src, dst, packets, partial(program_routes, program, number=number))
     port = np.maximum(
         flows.sent[flows.src] / target.node.mesh_read_ports,
         flows.received[flows.dst] / target.node.mesh_write_ports,
     )
-    load = np.maximum(flows.bottleneck / target.mesh.usable_share, port)
+    load = np.maximum(flows.bottleneck / usable_share(program, number), port)
     own = flows.src == flows.dst
     load = np.where(own, flows.packets, load) + flows.latency
     pairs = flows.src * target.positions + flows.dst

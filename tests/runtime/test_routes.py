@@ -1,99 +1,67 @@
-"""Routes: connected, alive, shortest, x before y; and the loads of flows on links."""
+"""Routes without a table: x, then y; and the loads of flows on links."""
 
 from dataclasses import replace
-from pathlib import Path
 
-import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from mesh_maps import all_pairs, graph_of, grid_target, walks_on
 
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.mesh.routes import (
     DIRECTIONS,
     channel_cycle,
-    connected,
+    clear,
     flow_set,
     link_properties,
-    route,
     route_flows,
+    route_legs,
 )
 from dojocc.runtime.targets import load_target
 
-TINY = Path(__file__).parents[1] / "targets" / "tiny.toml"
+
+def walk(target, src, dst):
+    return route_flows(target, np.array([src]), np.array([dst])).nodes(0).tolist()
 
 
-def grid_target(rows, cols, dead=(), links=()):
-    base = load_target(TINY)
-    return replace(base, die=replace(base.die, rows=rows, cols=cols)).with_dead(dead, links)
-
-
-def graph_of(target):
-    graph = nx.grid_2d_graph(target.rows, target.cols)
-    graph.remove_nodes_from([target.position(node) for node in target.dead])
-    graph.remove_edges_from(target.defect_links)
-    return graph
-
-
-def all_pairs(nodes):
-    src, dst = np.meshgrid(nodes, nodes, indexing="ij")
-    return src.reshape(-1), dst.reshape(-1)
-
-
-def test_without_defects_routes_go_x_then_y():
+def test_routes_go_x_then_y():
     target = grid_target(4, 5)
-    assert route(target, 0, 13) == [0, 1, 2, 3, 8, 13]
-    assert route(target, 13, 0) == [13, 12, 11, 10, 5, 0]
-    assert route(target, 7, 7) == [7]
-
-
-def test_a_dead_node_is_passed_at_its_side():
-    target = grid_target(3, 5, dead=[7])
-    assert route(target, 5, 9) == [5, 6, 11, 12, 13, 14, 9]
-    assert route(target, 2, 12) == [2, 3, 8, 13, 12]
-    cut = grid_target(2, 2, links=[((0, 0), (0, 1))])
-    assert route(cut, 0, 1) == [0, 2, 3, 1]
-    assert route(cut, 1, 0) == [1, 3, 2, 0]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.sets(st.integers(0, 41), max_size=14), st.data())
-def test_routes_on_any_map_are_shortest_walks(dead, data):
-    ends = st.sampled_from([((r, c), (r, c + 1)) for r in range(6) for c in range(6)])
-    target = grid_target(6, 7, dead, data.draw(st.lists(ends, max_size=3)))
-    graph = graph_of(target)
-    nodes = np.flatnonzero(connected(target))
-    largest = max(nx.connected_components(graph), key=len)
-    assert len(nodes) == len(largest)
-    routes = route_flows(target, *all_pairs(nodes))
-    lengths = dict(nx.all_pairs_shortest_path_length(graph))
-    for flow, (src, dst) in enumerate(zip(routes.src, routes.dst, strict=True)):
-        walk = [target.position(node) for node in routes.nodes(flow)]
-        assert walk[0] == target.position(src) and walk[-1] == target.position(dst)
-        assert all(graph.has_edge(a, b) for a, b in zip(walk, walk[1:], strict=False))
-        assert routes.hops[flow] == len(walk) - 1 == lengths[walk[0]][walk[-1]]
-
-
-def test_every_pair_of_the_default_die_is_routed():
-    target = load_target("d1-die")
+    assert walk(target, 0, 13) == [0, 1, 2, 3, 8, 13]
+    assert walk(target, 13, 0) == [13, 12, 11, 10, 5, 0]
+    assert walk(target, 7, 7) == [7]
     routes = route_flows(target, *all_pairs(target.live_nodes()))
-    row, col = np.divmod(routes.src, 20)
-    to_row, to_col = np.divmod(routes.dst, 20)
-    extra = routes.hops - abs(row - to_row) - abs(col - to_col)
-    assert (extra >= 0).all() and extra.max() == 2
-    node, direction = np.divmod(routes.links, 4)
-    moves = np.array([down * 20 + right for down, right in DIRECTIONS])
-    assert not set(np.unique(node + moves[direction]).tolist()) & set(target.dead)
-    last = np.cumsum(routes.hops)[routes.hops > 0] - 1
-    assert ((node + moves[direction])[last] == routes.dst[routes.hops > 0]).all()
-    same = np.ones(len(node) - 1, bool)
-    same[last[:-1]] = False
-    assert ((node + moves[direction])[:-1][same] == node[1:][same]).all()
+    walks_on(graph_of(target), routes)
+    assert not routes.layers.any() and channel_cycle(routes) == []
+
+
+def test_legs_follow_one_another_each_on_its_layer():
+    target = grid_target(3, 5)
+    ends, layers = np.array([10, 14, 9, 2]), np.array([0, 1, 2, 0])
+    routes = route_legs(target, np.array([5, 0]), np.array([9, 2]), np.array([3, 1]), ends, layers)
+    assert routes.nodes(0).tolist() == [5, 10, 11, 12, 13, 14, 9]
+    assert routes.nodes(1).tolist() == [0, 1, 2]
+    assert routes.layers.tolist() == [0, 1, 1, 1, 1, 2, 0, 0]
+
+
+def test_clear_sees_dead_nodes_and_links_in_the_way():
+    target = grid_target(5, 6, dead=[8, 21], links=[((4, 1), (4, 2)), ((0, 5), (1, 5))])
+    graph = graph_of(target)
+    src, dst = all_pairs(np.arange(30))
+    row, col, to_row, to_col = src // 6, src % 6, dst // 6, dst % 6
+    found = clear(target, src, dst)
+    for i in np.flatnonzero(src != dst).tolist():
+        along = [(row[i], c) for c in ordered(col[i], to_col[i])]
+        across = [(r, to_col[i]) for r in ordered(row[i], to_row[i])]
+        steps = [*along, *across[1:]]
+        whole = all(graph.has_edge(a, b) for a, b in zip(steps, steps[1:], strict=False))
+        assert found[i] == whole
+
+
+def ordered(first, last):
+    return range(first, last + 1) if last >= first else range(first, last - 1, -1)
 
 
 def test_loads_are_the_sum_of_packets_on_each_link():
-    target = grid_target(4, 5, dead=[7, 13])
+    target = grid_target(4, 5)
     draw = np.random.default_rng(0)
     src, dst = draw.choice(target.live_nodes(), (2, 200))
     packets = draw.integers(1, 9, 200)
@@ -102,16 +70,16 @@ def test_loads_are_the_sum_of_packets_on_each_link():
     sent = np.zeros(target.positions)
     for a, b, amount in zip(src, dst, packets, strict=True):
         sent[a] += amount if a != b else 0
-        walk = route(target, a, b)
-        for here, there in zip(walk, walk[1:], strict=False):
+        nodes = walk(target, a, b)
+        for here, there in zip(nodes, nodes[1:], strict=False):
             step = (there // 5 - here // 5, there % 5 - here % 5)
             loads[here * 4 + DIRECTIONS.index(step)] += amount
     assert (flows.loads == loads).all() and (flows.sent == sent).all()
     assert flows.packets.sum() == packets.sum()
     assert flows.busiest_link == loads.max()
     for number in range(len(flows.src)):
-        walk = flows.routes.links[flows.routes.start[number] : flows.routes.start[number + 1]]
-        assert flows.bottleneck[number] == loads[walk].max(initial=0)
+        links = flows.routes.links[flows.routes.start[number] : flows.routes.start[number + 1]]
+        assert flows.bottleneck[number] == loads[links].max(initial=0)
     assert (flows.latency == flows.hops).all()
 
 
@@ -134,24 +102,37 @@ def test_links_between_dies_are_narrower_and_longer():
     assert width[0, 18, 0] == 64 and delay[0, 18, 0] == 1
     assert width[0, 19, 0] == width[0, 20, 1] == pytest.approx(2e12 / 2e9 / 18)
     assert delay[17, 5, 2] == delay[18, 5, 3] == pytest.approx(200)
-    corner = flow_set(target, np.array([0]), np.array([8999]), np.array([1]))
+    whole = replace(target, die=replace(target.die, dead=()))
+    corner = flow_set(whole, np.array([0]), np.array([8999]), np.array([1]))
     microseconds = corner.latency[0] / target.node.clock_hz * 1e6
     assert 0.85 < microseconds < 0.95
     wafer = load_target("d2-wafer")
     assert (link_properties(wafer)[1].reshape(90, 100, 4)[:, :99, 0] == 1).all()
 
 
-def test_plain_routes_cannot_deadlock_and_detours_may():
-    plain = grid_target(4, 5)
-    assert channel_cycle(route_flows(plain, *all_pairs(plain.live_nodes()))) == []
-    holes = grid_target(5, 5, dead=[12])
-    routes = route_flows(holes, *all_pairs(holes.live_nodes()))
+RING = [([0, 1, 4], 4), ([1, 4, 3], 3), ([4, 3, 0], 0), ([3, 0, 1], 1)]
+
+
+@pytest.mark.parametrize(("layers", "free"), [((0, 0), False), ((0, 1), True)])
+def test_a_ring_of_turns_is_found_unless_layers_break_it(layers, free):
+    """Four flows round a square, each waiting for the next one's first link."""
+    target = grid_target(2, 3)
+    ends = np.array([nodes[leg] for nodes, _ in RING for leg in (1, 2)])
+    routes = route_legs(
+        target,
+        np.array([nodes[0] for nodes, _ in RING]),
+        np.array([nodes[2] for nodes, _ in RING]),
+        np.full(4, 2),
+        ends,
+        np.array(layers * 4),
+    )
     ring = channel_cycle(routes)
-    pairs = set()
-    for flow in range(len(routes.src)):
-        links = routes.links[routes.start[flow] : routes.start[flow + 1]].tolist()
-        pairs |= set(zip(links, links[1:], strict=False))
-    assert ring and all(pair in pairs for pair in zip(ring, ring[1:] + ring[:1], strict=True))
+    assert (ring == []) == free
+    links = [
+        routes.links[a:b].tolist() for a, b in zip(routes.start, routes.start[1:], strict=False)
+    ]
+    pairs = {tuple(pair) for pair in links}
+    assert all(pair in pairs for pair in zip(ring, ring[1:] + ring[:1], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -160,10 +141,16 @@ def test_plain_routes_cannot_deadlock_and_detours_may():
         (0, 99, "ends outside target tiny"),
         (-1, 0, "ends outside target tiny"),
         (0, 2, "ends at dead node 2"),
-        (0, 3, "no route from node 0 to node 3"),
+        (0, 3, "the route from node 0 to node 3 meets a dead link"),
     ],
 )
 def test_impossible_flows_are_explained(src, dst, text):
-    target = grid_target(1, 4, dead=[2])
     with pytest.raises(InputError, match=text):
-        route(target, src, dst)
+        walk(grid_target(1, 4, dead=[2]), src, dst)
+
+
+def test_legs_must_end_where_the_flow_does():
+    target = grid_target(2, 2)
+    ends = [np.array([each]) for each in (0, 3, 1, 2, 0)]
+    with pytest.raises(InputError, match="a route does not end where its flow does"):
+        route_legs(target, *ends)

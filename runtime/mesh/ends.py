@@ -1,0 +1,49 @@
+"""Between which nodes the entries of transfer lists travel, and where DRAM traffic meets the mesh.
+
+A DIP is joined to the nodes of its band along an edge. What it sends to a node enters the mesh, and
+what a node sends to it leaves the mesh, at the live node of that band nearest to the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL
+from dojocc.runtime.target import Target
+
+
+def list_ends(
+    target: Target, nodes: Sequence[np.ndarray], entries: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(entry, source, destination) of every transfer: entry numbers, and physical node ids.
+
+    nodes: physical ids of the nodes of each class. An entry with several peers is several
+    transfers, in the order of its peers.
+    """
+    peers = entries["peers"].astype(np.int64)
+    entry = np.repeat(np.arange(len(entries)), peers)
+    turn = np.arange(len(entry)) - np.repeat(np.cumsum(peers) - peers, peers)
+    peer = entries["peer"].astype(np.int64)[entry] + turn * entries["peer_stride"][entry]
+    here, there = np.empty((2, len(entry)), np.int64)
+    kind = entries["kind"][entry]
+    dram = (kind == DRAM_LOAD) | (kind == DRAM_STORE)
+    for number, members in enumerate(nodes):
+        own = entries["cls"][entry] == number
+        here[own] = members[entries["node"][entry[own]]]
+        other = (entries["peer_cls"][entry] == number) & ~dram
+        there[other] = members[peer[other]]
+    for dip in np.unique(peer[dram]):
+        chosen = dram & (peer == dip)
+        there[chosen] = gateways(target, int(dip), here[chosen])
+    inward = (kind == PULL) | (kind == DRAM_LOAD)
+    return entry, np.where(inward, there, here), np.where(inward, here, there)
+
+
+def gateways(target: Target, dip: int, nodes: np.ndarray) -> np.ndarray:
+    """For each of `nodes` the node at which its traffic with a DIP enters or leaves the mesh."""
+    band = target.dip_nodes(dip)
+    row, col = np.divmod(np.asarray(nodes, np.int64), target.cols)
+    away = np.abs(band // target.cols - row[:, None]) + np.abs(band % target.cols - col[:, None])
+    return band[np.argmin(away, 1)]
