@@ -112,6 +112,7 @@ def along_either(packets: Packets, down_first: np.ndarray) -> Packets:
         np.tile(routes.dst, 2),
         np.concatenate([routes.start, routes.start[-1] + other.start[1:]]),
         np.concatenate([routes.links, links]),
+        np.repeat(np.array([0, 1], np.uint8), len(links)),
     )
     flows = len(routes.src)
     layer = np.repeat([0, 1], flows)

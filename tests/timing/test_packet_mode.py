@@ -30,7 +30,8 @@ def one_way(target, ends, layer=0, layers=1, release=0.0, count=1):
     links = [[a * 4 + step[b - a] for a, b in zip(w, w[1:], strict=False)] for w in ends]
     start = np.concatenate([[0], np.cumsum([len(part) for part in links])])
     src, dst = (np.array([walk[place] for walk in ends]) for place in (0, -1))
-    routes = Routes(target, src, dst, start, np.concatenate(links).astype(np.int64))
+    every = np.concatenate(links).astype(np.int64)
+    routes = Routes(target, src, dst, start, every, np.zeros(len(every), np.uint8))
     flow = np.repeat(np.arange(len(ends)), count)
     return Packets(
         routes, flow, np.full(len(flow), release), np.broadcast_to(layer, len(ends)), layers
