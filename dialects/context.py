@@ -11,7 +11,7 @@ from xdsl.dialects.func import Func
 from xdsl.ir import Dialect
 
 from dojocc.dialects.disa import DISA
-from dojocc.dialects.mesh import Mesh
+from dojocc.dialects.mesh_collective import Mesh
 from dojocc.dialects.nn import NN
 from dojocc.dialects.tile import Tile
 from dojocc.runtime.target import Target

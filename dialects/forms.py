@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import Operation, SSAValue
 
 from dojocc.dialects.location import describe
+from dojocc.dialects.mesh import LayoutAttr
 from dojocc.dialects.nn import ConvolutionOp, FusedOp
 from dojocc.dialects.op import NNOp
 
@@ -81,6 +82,21 @@ FORMS: dict[str, Form] = {
 def allows(wanted: str, given: str) -> bool:
     """True where a module of form `given` is also of form `wanted`."""
     return wanted == given or wanted in FORMS[given].special_case_of
+
+
+def form_of(module: ModuleOp) -> str:
+    """The form by which a module enters the pipeline: by the lowest dialect it uses; nn ops whose
+    values have layouts are of the mesh form."""
+    names = {op.name.split(".")[0] for op in module.walk()}
+    for form in ("disa", "tile", "mesh"):
+        if form in names:
+            return form
+    values = (value for op in module.walk() for value in (*op.operands, *op.results))
+    return "mesh" if any(map(has_layout, values)) else "nn"
+
+
+def has_layout(value: SSAValue) -> bool:
+    return isinstance(value.type, TensorType) and isinstance(value.type.encoding, LayoutAttr)
 
 
 def violations(module: ModuleOp, form: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, TensorType
@@ -19,6 +20,7 @@ from dojocc.dialects.function import main_function, result_names
 from dojocc.dialects.interpret_nn import checked_inputs
 from dojocc.dialects.location import describe
 from dojocc.dialects.mesh import ExchangeOp, need_layout
+from dojocc.dialects.mesh_collective import COMBINE, CollectiveOp, ReductionOp
 from dojocc.dialects.mesh_verify import verify_layouts
 from dojocc.dialects.nn import evaluate
 from dojocc.dialects.nn.constant import ConstantOp
@@ -102,6 +104,8 @@ def run_mesh(
             return dict(zip(result_names(function), joined, strict=True))
         if isinstance(op, ExchangeOp):
             values[op.result] = _exchange(op, [values[value] for value in op.operands])
+        elif isinstance(op, CollectiveOp):
+            values[op.result] = _collective(op, values[op.input])
         elif isinstance(op, ConstantOp):
             layout = need_layout(op.results[0], op)
             values[op.results[0]] = Parts.cut(op.array(ctx.resources), layout)
@@ -125,6 +129,16 @@ def _exchange(op: ExchangeOp, parts: Sequence[Parts]) -> Parts:
     for node, box in enumerate(cut.boxes):
         _refuse_poison(op, node, box)
     return cut
+
+
+def _collective(op: CollectiveOp, part: Parts) -> Parts:
+    """All terms, combined in their order where the op reduces; then every node's part of that."""
+    total = part.joined(dtype(op.input.type), describe(op))
+    if isinstance(op, ReductionOp):
+        combine = COMBINE[op.kind.data]
+        with np.errstate(all="ignore"):
+            total = reduce(combine, total)
+    return Parts.cut(total, need_layout(op.result, op))
 
 
 def _kernel(

@@ -9,7 +9,9 @@ import numpy as np
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.ir import SSAValue
 
+from dojocc.dialects.interpret_collective import run_collective
 from dojocc.dialects.interpret_kernel import Bound, BufferBytes, buffer_bytes, run_kernel
+from dojocc.dialects.tile_collective import CollectiveOp
 from dojocc.dialects.tile_program import (
     AllocOp,
     CallOp,
@@ -21,6 +23,7 @@ from dojocc.dialects.tile_program import (
 )
 from dojocc.dialects.tile_types import KernelOp
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.layout import Layout
 
 
@@ -68,6 +71,8 @@ def run_tile(
                 state.outputs[op.label.data] = state.read(op.buffer)
             case ExchangeOp():
                 exchange(state, op, resources[op.segments.data])
+            case CollectiveOp():
+                collective(state, op, resources)
             case CallOp():
                 call(state, op, kernels[op.callee.string_value()], resources, nodes)
             case _:
@@ -111,3 +116,13 @@ def exchange(state: TileRun, op: ExchangeOp, segments: np.ndarray) -> None:
                 src = int(row["src"] + inner * row["src_stride0"] + outer * row["src_stride1"])
                 dst = int(row["dst"] + inner * row["dst_stride0"] + outer * row["dst_stride1"])
                 target[row["dst_node"], dst : dst + size] = source[src : src + size]
+
+
+def collective(state: TileRun, op: CollectiveOp, resources: Mapping[str, np.ndarray]) -> None:
+    """Zeros where asked, then the steps of the tables."""
+    moves, adds = resources[op.moves.data], resources[op.adds.data]
+    buffers = [state.buffers[buffer].inner for buffer in op.buffers]
+    if op.clears is not None:
+        buffers[op.clears.value.data][:] = 0
+    dtype = FORMATS[state.layouts[op.buffers[0]].fmt].dtype
+    run_collective(moves, adds, buffers, op.combine.data, dtype)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType, bf16, f32, i1, i8, i16, i32
-from xdsl.ir import Attribute, Block, Data, Dialect, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Data, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -321,6 +321,3 @@ def plain_region(types: Sequence[TensorType]) -> Region:
     """An empty region whose block arguments are tensors of `types` without layouts."""
     arguments = [tensor(kind.get_shape(), kind.element_type) for kind in types]
     return Region(Block(arg_types=arguments))
-
-
-Mesh = Dialect("mesh", [ExchangeOp], [LayoutAttr])

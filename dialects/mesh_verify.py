@@ -18,6 +18,7 @@ from dojocc.dialects.domain import Map
 from dojocc.dialects.footprint import Uses, uses
 from dojocc.dialects.location import describe
 from dojocc.dialects.mesh import ExchangeOp, check_type, need_layout
+from dojocc.dialects.mesh_collective import CollectiveOp
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.op import NNOp
 from dojocc.runtime.layout import Layout
@@ -39,7 +40,7 @@ def _verify_block(block: Block) -> None:
                 grids.add(need_layout(value, op).grid)
         if isinstance(op, NNOp) and not isinstance(op, ConstantOp):
             _verify_kernel(op)
-        if isinstance(op, ExchangeOp):
+        if isinstance(op, ExchangeOp | CollectiveOp):
             op.verify_()
     if len(grids) > 1:
         raise VerifyException(f"layouts on different grids in one function: {sorted(grids)}")

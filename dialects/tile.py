@@ -12,6 +12,7 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from dojocc.dialects.tile_access import LEVELS, Access, AccessAttr
+from dojocc.dialects.tile_collective import CollectiveOp
 from dojocc.dialects.tile_compute import (
     ACCUMULATING,
     AccReadOp,
@@ -70,6 +71,7 @@ __all__ = [
     "AssignOp",
     "CallOp",
     "CellOp",
+    "CollectiveOp",
     "ExchangeOp",
     "FmaAccumulateOp",
     "ForOp",
@@ -119,6 +121,7 @@ Tile = Dialect(
         InputOp,
         OutputOp,
         ExchangeOp,
+        CollectiveOp,
         CallOp,
     ],
     [VecType, RawType, AccType, PredType, AccessAttr],

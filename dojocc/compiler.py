@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from dojocc import __version__
 from dojocc.dialects.context import DojoContext
-from dojocc.dialects.forms import FORMS
+from dojocc.dialects.forms import FORMS, form_of
 from dojocc.frontends.read import Shapes, read_model
 from dojocc.passes.base import Pass
 from dojocc.passes.emit import emit_program
@@ -96,9 +96,10 @@ def compile_model(
     context.target = options.machine()
     passes = chosen_passes(options, PIPELINE if steps is None else steps, stop_at)
     watch = watch or (lambda name, number, count: None)
-    names = ["import", *(each.name for each in passes), "emit"]
-    watch(names[0], 0, len(names))
+    watch("import", 0, len(passes) + 2)
     module = read_model(model, context, options.shapes)
+    passes = passes_from(passes, form_of(module))
+    names = ["import", *(each.name for each in passes), "emit"]
     result = Compilation(context, module, passes={"import": time.perf_counter() - start})
     mapping: dict[str, str] = {}
     progress = iter(range(1, len(names)))
@@ -136,6 +137,14 @@ def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) 
         if LEVELS.index(level_of(form)) <= LEVELS.index(stop_at):
             count = number
     return passes[:count]
+
+
+def passes_from(passes: tuple[Pass, ...], form: str) -> tuple[Pass, ...]:
+    """The passes that a module of this form still needs: a model may be given at a lower level."""
+    if level_of(form) == "nn":
+        return passes
+    taking = (number for number, each in enumerate(passes) if each.takes == form)
+    return passes[next(taking, len(passes)) :]
 
 
 def level_of(form: str) -> str:

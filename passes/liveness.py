@@ -18,6 +18,7 @@ from dojocc.dialects.location import get_location
 from dojocc.dialects.tile import (
     AllocOp,
     CallOp,
+    CollectiveOp,
     ExchangeOp,
     ImageOp,
     InputOp,
@@ -41,6 +42,15 @@ class Schedule:
     @property
     def exchanges(self) -> tuple[ExchangeOp, ...]:
         return tuple(op for op in self.steps if isinstance(op, ExchangeOp))
+
+    @property
+    def collectives(self) -> tuple[CollectiveOp, ...]:
+        return tuple(op for op in self.steps if isinstance(op, CollectiveOp))
+
+    @property
+    def moving(self) -> tuple[ExchangeOp | CollectiveOp, ...]:
+        """Everything that has transfer lists."""
+        return (*self.exchanges, *self.collectives)
 
     @property
     def allocs(self) -> tuple[AllocOp, ...]:
@@ -101,6 +111,8 @@ def changed(op: Operation, written: dict[KernelOp, frozenset[int]] | None = None
             return [op.buffers[number] for number in sorted(known[kernel])]
         case ExchangeOp():
             return [op.destination]
+        case CollectiveOp():
+            return list(op.buffers[1:])
         case _:
             return []
 

@@ -1,7 +1,8 @@
 """The parameter table: what differs between nodes, as columns of int32 at the start of SRAM.
 
-Columns are the per-node tables of kernel calls (trip counts, coordinates, offsets) and the arrivals
-each exchange waits for. Tables that hold one number everywhere need no column.
+Columns are the per-node tables of kernel calls (trip counts, coordinates, offsets), the arrivals
+each exchange waits for, and what the steps of collectives need. Tables that hold one number
+everywhere need no column.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 from xdsl.ir import Operation
 
 from dojocc.dialects.location import describe
-from dojocc.dialects.tile import CallOp, ExchangeOp
+from dojocc.dialects.tile import CallOp, CollectiveOp, ExchangeOp
+from dojocc.passes.collective_steps import steps_of
 from dojocc.passes.liveness import Schedule
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.layout import LANES, DimShard, Layout
@@ -113,6 +115,8 @@ def tables_of(resources: dict[str, np.ndarray], op: Operation, nodes: int) -> li
             return [node_table(resources, key, nodes, op) for key in keys]
         case ExchangeOp():
             return [arrivals(segments_of(resources, op), nodes)]
+        case CollectiveOp():
+            return steps_of(resources, op, nodes).tables()
         case _:
             return []
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.ir import SSAValue
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.location import describe
-from dojocc.dialects.tile import AllocOp, ExchangeOp
+from dojocc.dialects.tile import AllocOp, CollectiveOp, ExchangeOp
 from dojocc.dialects.tile_types import whole
 from dojocc.passes.base import Pass
+from dojocc.passes.collective_steps import SENT, Steps, lists_numbered, steps_of
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
 from dojocc.passes.solve.grid import logical_grid
@@ -74,38 +75,53 @@ class Route(Pass):
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         target = target_of(ctx, self.name)
         plan = schedule(the_program(op))
-        number_semaphores(plan, target)
+        number_semaphores(plan, target, ctx.resources)
         nodes = grid_nodes(plan, target)
         parts = [np.zeros(0, LIST_DTYPE)]
-        for exchange in sorted(plan.exchanges, key=lambda each: each.number.value.data):
-            segments = segments_of(ctx.resources, exchange)
-            check_segments(exchange, segments, len(nodes))
-            parts.append(merged(entries(exchange, segments)))
+        for each in sorted(plan.moving, key=lambda each: each.number.value.data):
+            if isinstance(each, CollectiveOp):
+                parts += collective_lists(each, steps_of(ctx.resources, each, len(nodes)))
+                continue
+            segments = segments_of(ctx.resources, each)
+            check_segments(each, segments, len(nodes))
+            parts.append(merged(entries(each, segments)))
         lists = np.concatenate(parts)
         table = route_table(target, nodes, lists)
         ctx.resources |= {LISTS: lists, ROUTES: table.legs, LIST_SETS: table.lists}
 
 
-def number_semaphores(plan: Schedule, target: Target) -> None:
-    """Semaphores by interval: an exchange holds one from its step to its wait."""
+def number_semaphores(plan: Schedule, target: Target, resources: dict[str, np.ndarray]) -> None:
+    """Semaphores by interval: an exchange holds one from its step to its wait, a collective several
+    during its step."""
     exchanges = plan.exchanges
-    numbers = [op.number.value.data for op in exchanges]
+    numbers = [number for op in plan.moving for number in lists_numbered(op)]
     if len(set(numbers)) != len(numbers) or max(numbers, default=0) > LARGEST_LIST:
         raise InputError(
             "exchanges need different numbers below 65536", numbers=f"have {sorted(numbers)[-8:]}"
         )
+    holders: list[ExchangeOp | CollectiveOp] = list(exchanges)
+    spans = spans_under_way(plan)
+    nodes = int(np.prod(plan.program.shape))
+    for step, op in enumerate(plan.steps):
+        if isinstance(op, CollectiveOp):
+            count = steps_of(resources, op, nodes).semaphores
+            holders += [op] * count
+            spans += [(step, step + 1)] * count
     try:
-        chosen = assign(spans_under_way(plan), semaphores_for_exchanges(target))
+        chosen = assign(spans, semaphores_for_exchanges(target))
     except Crowded as crowded:
         raise DoesNotFit(
             "more exchanges are under way at once than a node has semaphores for,"
             f" at step {crowded.position}",
-            where=describe(exchanges[crowded.holders[-1]]),
+            where=describe(holders[crowded.holders[-1]]),
             numbers=f"need {len(crowded.holders)}, have {crowded.places}",
             help="let fewer exchanges start before the first is used",
         ) from crowded
-    for exchange, semaphore in zip(exchanges, chosen, strict=True):
+    for exchange, semaphore in zip(exchanges, chosen, strict=False):
         exchange.semaphore = whole(semaphore)
+    for op in plan.collectives:
+        mine = [n for holder, n in zip(holders, chosen, strict=True) if holder is op]
+        op.semaphores = ArrayAttr([whole(number) for number in mine])
 
 
 def spans_under_way(plan: Schedule) -> list[tuple[int, int]]:
@@ -208,6 +224,51 @@ def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
         rows[name] = segments[name]
     rows["far_sem"] = rows["home_sem"] = exchange.semaphore.value.data
     return rows
+
+
+def collective_lists(op: CollectiveOp, steps: Steps) -> list[np.ndarray]:
+    """The entries of a collective's lists, one list a step and chain.
+
+    An entry raises the step's semaphore where it arrives and the one that counts what was sent at
+    home.
+    """
+    assert op.semaphores is not None
+    semaphores = [each.value.data for each in op.semaphores]
+    addresses = np.array([buffer_address(value) for value in op.buffers], np.int64)
+    found = []
+    for place, step in enumerate(steps.steps):
+        moves = step.moves
+        check_moves(op, moves)
+        rows = np.zeros(len(moves), LIST_DTYPE)
+        rows["list"] = op.number.value.data + place
+        rows["cls"] = rows["peer_cls"] = CLASS
+        rows["kind"] = PUSH
+        rows["node"], rows["peer"] = moves["src_node"], moves["dst_node"]
+        rows["peers"] = rows["peer_stride"] = 1
+        rows["src"] = moves["src"] + addresses[moves["source"]]
+        rows["dst"] = moves["dst"] + addresses[moves["destination"]]
+        for name in SHAPE:
+            rows[name] = moves[name]
+        rows["far_sem"], rows["home_sem"] = semaphores[step.far], semaphores[SENT]
+        found.append(merged(rows))
+    return found
+
+
+def check_moves(op: CollectiveOp, moves: np.ndarray) -> None:
+    """Every move stays inside its buffers."""
+    sizes = np.array([buffer_bytes(value) for value in op.buffers], np.int64)
+    for side, buffer in (("src", "source"), ("dst", "destination")):
+        low, high = extent(moves, side)
+        wrong = (moves[buffer] >= len(sizes)) | (low < 0)
+        wrong |= high > sizes[np.minimum(moves[buffer], len(sizes) - 1)]
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise InputError(
+                f"a move of a collective reaches outside its {SIDES[side]} buffer",
+                where=describe(op),
+                numbers=f"bytes {low[row]}..{high[row]} of buffer {moves[buffer][row]},"
+                f" buffers of {sizes.tolist()} B",
+            )
 
 
 def route_table(target: Target, nodes: np.ndarray, lists: np.ndarray) -> RouteTable:

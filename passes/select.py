@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region
 
@@ -12,14 +13,30 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.disa import ClassOp, ImageOp, PortOp, ProgramOp, ThreadOp, instruction
 from dojocc.dialects.location import copy_location
 from dojocc.dialects.mesh import LayoutAttr
-from dojocc.dialects.tile import AllocOp, CallOp, InputOp, KernelOp, OutputOp
+from dojocc.dialects.tile import (
+    AllocOp,
+    CallOp,
+    CollectiveOp,
+    ExchangeOp,
+    InputOp,
+    KernelOp,
+    OutputOp,
+)
 from dojocc.dialects.tile import ImageOp as TileImageOp
 from dojocc.passes.base import Pass
+from dojocc.passes.collective_stream import run_collective
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import NAME, Parameters, collect
 from dojocc.passes.route import LISTS, buffer_address, grid_nodes
 from dojocc.passes.select_kernel import select_kernel
-from dojocc.passes.select_stream import CLEAR, Streams, clear_kernel, stream_of
+from dojocc.passes.select_stream import (
+    CLEAR,
+    Streams,
+    await_exchange,
+    call_kernel,
+    clear_kernel,
+    start_exchange,
+)
 from dojocc.passes.solve.grid import spare_nodes
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
@@ -70,7 +87,7 @@ class Select(Pass):
             plan.program.sym_name.data,
             Region(Block(parts)),
             streams.marks,
-            LISTS if plan.exchanges else None,
+            LISTS if plan.moving else None,
             plan.program.sram_peak,
             plan.program.sram_bound,
         )
@@ -80,18 +97,45 @@ class Select(Pass):
         op.body.block.add_op(result)
 
 
+def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Parameters) -> Streams:
+    """Both threads' streams for a program."""
+    rows, cols = plan.program.shape
+    streams = Streams(resources, parameters, rows * cols)
+    due = plan.due()
+    for step, op in enumerate(plan.steps):
+        for exchange in due.get(step, ()):
+            await_exchange(streams, exchange)
+        match op:
+            case CallOp():
+                call_kernel(streams, op)
+            case ExchangeOp():
+                start_exchange(streams, op)
+            case CollectiveOp():
+                run_collective(streams, op)
+            case _:
+                continue
+    for exchange in due.get(len(plan.steps), ()):
+        await_exchange(streams, exchange)
+    streams.compute.append(instruction("halt"))
+    if streams.communicate:
+        streams.communicate.append(instruction("halt"))
+    return streams
+
+
 def grid_code(module: ModuleOp, plan: Schedule, streams: Streams) -> list[Operation]:
     """Threads, and each kernel that is called, once."""
     called = {op.callee.string_value() for op in plan.steps if isinstance(op, CallOp)}
     kernels = [op for op in module.ops if isinstance(op, KernelOp) and op.sym_name.data in called]
-    if CLEAR in called:
-        raise InputError(f"a kernel is called '{CLEAR}', the name of a built-in one")
+    for name in (CLEAR, *streams.built_in):
+        if name in called:
+            raise InputError(f"a kernel is called '{name}', the name of a built-in one")
     code: list[Operation] = [ThreadOp(0, streams.compute)]
     if streams.communicate:
         code.append(ThreadOp(1, streams.communicate))
     code += [select_kernel(kernel) for kernel in kernels]
     if streams.clears:
         code.append(clear_kernel())
+    code += streams.built_in.values()
     return code
 
 

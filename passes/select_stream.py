@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from dojocc.dialects.disa import InstructionOp, KernelOp, instruction
 from dojocc.dialects.location import describe, get_location
-from dojocc.dialects.tile import CallOp, ExchangeOp
+from dojocc.dialects.tile import CallOp, CollectiveOp, ExchangeOp
 from dojocc.passes.allocate import ALIGNMENT, reserved_bytes
-from dojocc.passes.liveness import Schedule
 from dojocc.passes.parameters import Parameters, arrivals, node_table, segments_of
 from dojocc.passes.route import READY, buffer_address
 from dojocc.passes.select_kernel import DESCRIPTORS, FIRST_PARAMETER
@@ -32,6 +31,7 @@ CLEAR = "clear"
 """The subroutine that clears a buffer: x8 its address, x9 its 64-byte lines."""
 BARRIER_REGION = 0
 MARKS = (1 << 16) - 1
+Marked = CallOp | ExchangeOp | CollectiveOp
 
 
 @dataclass(eq=False)
@@ -49,8 +49,9 @@ class Streams:
     current: int = -1
     base: int = -1
     clears: bool = False
+    built_in: dict[str, KernelOp] = field(default_factory=dict)
 
-    def mark(self, op: CallOp | ExchangeOp) -> int:
+    def mark(self, op: Marked) -> int:
         """What follows on thread 0 belongs to `op`; the number of its mark."""
         if op not in self.number:
             self.number[op] = self.new_mark(op)
@@ -59,7 +60,7 @@ class Streams:
             self.compute.append(instruction("mark", self.current))
         return self.current
 
-    def new_mark(self, op: CallOp | ExchangeOp) -> int:
+    def new_mark(self, op: Marked) -> int:
         if len(self.marks) > MARKS:
             raise DoesNotFit(
                 "the program has more ops than trace markers have numbers",
@@ -72,6 +73,8 @@ class Streams:
                 name = op.callee.string_value()
             case ExchangeOp():
                 name = f"exchange {op.number.value.data}"
+            case CollectiveOp():
+                name = f"collective {op.number.value.data}"
         self.marks.append((name, source))
         return len(self.marks) - 1
 
@@ -114,29 +117,6 @@ class Streams:
             self.compute.append(instruction("addi", register, register, added))
 
 
-def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Parameters) -> Streams:
-    """Both threads' streams for a program."""
-    rows, cols = plan.program.shape
-    streams = Streams(resources, parameters, rows * cols)
-    due = plan.due()
-    for step, op in enumerate(plan.steps):
-        for exchange in due.get(step, ()):
-            await_exchange(streams, exchange)
-        match op:
-            case CallOp():
-                call_kernel(streams, op)
-            case ExchangeOp():
-                start_exchange(streams, op)
-            case _:
-                continue
-    for exchange in due.get(len(plan.steps), ()):
-        await_exchange(streams, exchange)
-    streams.compute.append(instruction("halt"))
-    if streams.communicate:
-        streams.communicate.append(instruction("halt"))
-    return streams
-
-
 def call_kernel(streams: Streams, op: CallOp) -> None:
     """Parameters, then the call."""
     streams.mark(op)
@@ -155,7 +135,7 @@ def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     barrier."""
     number = streams.mark(op)
     if op.zero_fill is not None:
-        clear(streams, op)
+        clear(streams, op.destination)
     if not len(segments_of(streams.resources, op)):
         return
     streams.compute.append(instruction("post", READY, 1))
@@ -167,11 +147,10 @@ def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     ]
 
 
-def clear(streams: Streams, op: ExchangeOp) -> None:
-    """Zero bytes over the whole destination; its address and size are whole lines."""
-    alloc = op.destination.owner
-    lines = reserved_bytes(alloc) // ALIGNMENT  # pyright: ignore[reportArgumentType]
-    streams.set_number(FIRST_PARAMETER, buffer_address(op.destination))
+def clear(streams: Streams, buffer: SSAValue) -> None:
+    """Zero bytes over a whole buffer; its address and size are whole lines."""
+    lines = reserved_bytes(buffer.owner) // ALIGNMENT  # pyright: ignore[reportArgumentType]
+    streams.set_number(FIRST_PARAMETER, buffer_address(buffer))
     streams.set_number(FIRST_PARAMETER + 1, lines)
     streams.compute.append(instruction("call", CLEAR))
     streams.clears = True

@@ -17,6 +17,7 @@ from dojocc.dialects.function import input_names, main_function, result_names
 from dojocc.dialects.location import copy_location, describe, get_location
 from dojocc.dialects.mesh import ExchangeOp as MeshExchangeOp
 from dojocc.dialects.mesh import LayoutAttr, layout_of, need_layout
+from dojocc.dialects.mesh_collective import CollectiveOp, ReduceScatterOp, ReductionOp
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.op import NNOp
 from dojocc.dialects.properties import to_python
@@ -30,13 +31,18 @@ from dojocc.dialects.tile import (
     OutputOp,
     ProgramOp,
 )
+from dojocc.dialects.tile import CollectiveOp as TileCollectiveOp
+from dojocc.dialects.tile_collective import NOTHING
 from dojocc.passes.base import Pass
+from dojocc.passes.collective import lower, staging_layout, terms_of
 from dojocc.passes.kernels import kernel_calls, kernel_label
 from dojocc.passes.kernels.builder import KernelCall, buffer_type
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.identity import kernel_key
 from dojocc.passes.solve.exchange import Exchanges, covers
-from dojocc.runtime.errors import InputError, UnsupportedError
+from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
+from dojocc.runtime.layout import Layout
+from dojocc.runtime.target import Target
 
 PORT_DTYPES: dict[Attribute, str] = {
     f32: "float32",
@@ -65,6 +71,8 @@ class Tile(Pass):
        one: what differs between layers and nodes is in buffers, offsets and scalar tables.
     3. Every mesh.exchange becomes a table of segments, by the exchange solver; the destination is
        cleared first where the segments leave pads that must be zero unwritten.
+    4. Every collective becomes tables of moves and additions, by the cheapest algorithm
+       (passes/solve/collectives.py).
     Ops keep their order, which is a schedule, since every value is made before it is read.
 
     Fails: UnsupportedError when an op has no kernel, or one that needs more loop levels, bounds or
@@ -84,7 +92,7 @@ class Tile(Pass):
                 f" this one also holds {others[0].name}",
                 where=describe(others[0]),
             )
-        tiler = Tiler(ctx.resources, function)
+        tiler = Tiler(ctx.resources, function, ctx.target)
         for each in function.body.block.ops:
             tiler.op(each)
         program = ProgramOp("main", tiler.grid(), Region(tiler.block))
@@ -98,6 +106,7 @@ class Tiler:
 
     resources: dict[str, np.ndarray]
     function: FuncOp
+    target: Target | None = None
     block: Block = field(default_factory=Block)
     buffers: dict[SSAValue, SSAValue] = field(default_factory=dict)
     kernels: dict[object, KernelOp] = field(default_factory=dict)
@@ -141,6 +150,8 @@ class Tiler:
                 self.constant(op)
             case MeshExchangeOp():
                 self.exchange(op)
+            case CollectiveOp():
+                self.collective(op)
             case NNOp() if op.FUSIBLE != "movement":
                 self.compute(op)
             case _:
@@ -199,6 +210,44 @@ class Tiler:
         copy_location(op, made)
         self.exchanged += 1
         self.block.add_op(made)
+
+    def collective(self, op: CollectiveOp) -> None:
+        """The tables of a collective; buffers of its own for partial sums and what arrives."""
+        if self.target is None:
+            raise UsageError(f"{op.name} becomes steps for a target", help="give one with --target")
+        lowered = lower(op, self.target)
+        found = lowered.schedule
+        location = get_location(op)
+        result = self.alloc(op.result, op, location or f"collective {self.exchanged}")
+        buffers = [self.buffers[op.input], result]
+        if isinstance(op, ReductionOp):
+            terms = terms_of(op.layouts()[0])
+            if isinstance(op, ReduceScatterOp):
+                buffers[1] = self.scratch(terms, op, "partial sums")
+            buffers.append(self.scratch(staging_layout(terms, found.staging), op, "arrivals"))
+            buffers += [result] * isinstance(op, ReduceScatterOp)
+        tables = (self.resource("moves", found.moves), self.resource("adds", found.adds))
+        made = TileCollectiveOp(
+            buffers,
+            self.exchanged,
+            found.lists,
+            tables,
+            op.kind.data if isinstance(op, ReductionOp) else NOTHING,
+            lowered.bytes,
+            lowered.cycles,
+            len(buffers) - 1 if lowered.clear else None,
+            location,
+        )
+        copy_location(op, made)
+        self.exchanged += found.lists
+        self.block.add_op(made)
+
+    def scratch(self, layout: Layout, op: Operation, label: str) -> SSAValue:
+        """A buffer that stands for no tensor value."""
+        made = AllocOp(label, LayoutAttr(layout), buffer_type(layout))
+        copy_location(op, made)
+        self.block.add_op(made)
+        return made.result
 
     def compute(self, op: NNOp) -> None:
         """Buffers for the results, then the calls that fill them."""

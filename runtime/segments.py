@@ -27,3 +27,41 @@ SEGMENT_DTYPE = np.dtype(
 )
 """One row of an exchange's table: `src_node` pushes runs of its buffer of operand `operand` to the
 destination buffer of `dst_node`. `src` and `dst` are relative to the buffers."""
+
+MOVE_DTYPE = np.dtype(
+    [
+        ("chain", "<i4"),
+        ("step", "<i4"),
+        ("dst_node", "<i4"),
+        ("src_node", "<i4"),
+        ("source", "<u2"),
+        ("destination", "<u2"),
+        ("src", "<i8"),
+        ("dst", "<i8"),
+        *STRIDED,
+    ]
+)
+"""One transfer of a collective: in a step of a chain, `src_node` pushes runs of its buffer number
+`source` into buffer `destination` of `dst_node` (which may be itself)."""
+
+ADD_DTYPE = np.dtype(
+    [
+        ("chain", "<i4"),
+        ("step", "<i4"),
+        ("turn", "<i4"),
+        ("node", "<i4"),
+        ("into_buffer", "<u2"),
+        ("left_buffer", "<u2"),
+        ("right_buffer", "<u2"),
+        ("into", "<i8"),
+        ("left", "<i8"),
+        ("right", "<i8"),
+        ("bytes", "<u4"),
+        ("count", "<u4"),
+        ("into_stride", "<i8"),
+        ("left_stride", "<i8"),
+        ("right_stride", "<i8"),
+    ]
+)
+"""One reduction of a collective on one node: `count` runs of `bytes`, into = left (+) right, where
+left is what has arrived. It follows the moves of its step, by turns."""

@@ -114,11 +114,11 @@ def report(
                 if part in problem
             ]
         return "\n".join(lines)
-    assert bounds is not None
+    rows = [("support", "every op"), ("fit", f"a plan was found for {target.name}")]
+    if bounds is None:  # a model given at a lower level than the one that bounds are taken from
+        return f"{model}: fine\n{table(rows)}"
     share = bounds.weight_bytes / bounds.sram_bytes
-    rows = [
-        ("support", "every op"),
-        ("fit", f"a plan was found for {target.name}"),
+    rows += [
         ("weights", f"{size_text(bounds.weight_bytes)}, {share:.1%} of all SRAM"),
         ("work", f"{bounds.flops / 1e9:.3f} GFLOP"),
         ("bound", f"at least {bounds.cycles:,} cycles, were every unit busy"),

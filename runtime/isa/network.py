@@ -23,6 +23,8 @@ def push(n):
     """Start transfer list n, which writes segments of this node's SRAM into peers' SRAM.
 
     As an entry ends, its far semaphore rises by 1 at the peer and its home semaphore by 1 here.
+    Entries of different lists to one peer end in the order in which their lists were started (they
+    take one route).
     """
     return Effect("list", ("push", n))
 

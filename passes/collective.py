@@ -1,0 +1,168 @@
+"""Collectives of the mesh form as tables for the tile form: axes, shards, algorithm, buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from dojocc.dialects.location import describe
+from dojocc.dialects.mesh_collective import (
+    AllGatherOp,
+    AllReduceOp,
+    CollectiveOp,
+    ReduceScatterOp,
+    ReductionOp,
+    scattered_dim,
+)
+from dojocc.passes.solve.collective_choice import (
+    Costs,
+    Shards,
+    cheapest,
+    flat_candidates,
+    sharded_candidates,
+)
+from dojocc.passes.solve.collectives import (
+    LINE,
+    SHARD,
+    WORK,
+    Axis,
+    Schedule,
+    copies,
+    schedule,
+)
+from dojocc.runtime.errors import UnsupportedError
+from dojocc.runtime.layout import DimShard, Layout, whole
+from dojocc.runtime.target import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A collective's tables, what they move over the mesh, the cycles of the cost model, and
+    whether the result has to be cleared first."""
+
+    schedule: Schedule
+    bytes: int
+    cycles: int
+    clear: bool = False
+
+
+def costs_of(target: Target) -> Costs:
+    """What the choice of an algorithm needs of a target."""
+    mesh, sync = target.mesh, target.sync
+    return Costs(
+        mesh.link_bytes,
+        mesh.message_cycles,
+        mesh.entry_cycles,
+        int(mesh.hop_cycles),
+        sync.semaphore_cycles,
+        sync.region_barrier_cycles,
+        mesh.usable_share,
+    )
+
+
+def lower(op: CollectiveOp, target: Target) -> Lowered:
+    """The cheapest schedule of a collective on a target."""
+    source, result = op.layouts()
+    algorithm = op.algorithm.data if op.algorithm is not None else "auto"
+    costs = costs_of(target)
+    if not grid_axes(op, source, op.axes()):
+        return copied(op)
+    match op:
+        case AllReduceOp():
+            axes = grid_axes(op, source, op.axes())
+            candidates = flat_candidates(axes, result.bytes, algorithm)
+            reduces, gathers = True, True
+        case ReduceScatterOp():
+            axes = grid_axes(op, source, op.axes())
+            dim = scattered_dim(op, result.dims, source.dims[1:], op.axes())
+            shards = shards_of(terms_of(source), result, dim)
+            if shards.slot % LINE:
+                raise refused(op, f"shards of {shards.slot} B are not whole vectors of {LINE} B")
+            candidates = sharded_candidates(axes, shards, algorithm, True)
+            reduces, gathers = True, False
+        case AllGatherOp():
+            dim = scattered_dim(op, source.dims, result.dims)
+            axes = grid_axes(op, source, op.axes())
+            candidates = sharded_candidates(axes, shards_of(result, source, dim), algorithm, False)
+            reduces, gathers = False, True
+        case _:
+            raise TypeError(f"no schedule for {op.name}")
+    chains, cycles = cheapest(candidates, costs, reduces, gathers)
+    found = schedule(chains, source.nodes, reduces, gathers)
+    return Lowered(found, mesh_bytes(found.moves), round(cycles), needs_clearing(op))
+
+
+def copied(op: CollectiveOp) -> Lowered:
+    """Over axes of one node a collective is a copy on every node."""
+    source, result = op.layouts()
+    size = (terms_of(source) if isinstance(op, ReductionOp) else source).bytes
+    if size != result.bytes:
+        raise refused(op, f"a copy of {size} B to a buffer of {result.bytes} B")
+    place = SHARD if isinstance(op, ReduceScatterOp) else WORK
+    return Lowered(copies(source.nodes, size, place), 0, 0)
+
+
+def refused(op: CollectiveOp, why: str) -> UnsupportedError:
+    """The error for a collective that has no schedule."""
+    return UnsupportedError(
+        f"{op.name} has no schedule: {why}",
+        where=describe(op),
+        help="take axes that divide the grid, and shard an outer dimension in whole vectors",
+    )
+
+
+def grid_axes(op: CollectiveOp, layout: Layout, names: tuple[str, ...]) -> list[Axis]:
+    """The axes of the node grid by name; those of one node are left out."""
+    found = []
+    nodes = np.arange(layout.nodes)
+    for name in names:
+        index = layout.index(DimShard((name,), 0, 0, 0, 0))
+        axis = Axis(int(index.max()) + 1, max(int(np.argmax(index == 1)), 1))
+        if not (axis.at(nodes) == index).all():
+            raise refused(op, f"axis {name} leaves nodes of the grid out")
+        if axis.size > 1:
+            found.append(axis)
+    return found
+
+
+def terms_of(source: Layout) -> Layout:
+    """The layout of one term of a reduction: the dimensions from 1 on."""
+    return replace(source, shape=source.shape[1:], dims=source.dims[1:])
+
+
+def shards_of(full: Layout, shard: Layout, dim: int) -> Shards:
+    """How the shards of one dimension lie in the tensor that has it whole."""
+    inner = full.strides[dim]
+    return Shards(
+        slot=shard.dims[dim].step * inner,
+        limit=full.shape[dim] * inner,
+        outer=prod(full.physical[:dim]),
+        outer_stride=full.dims[dim].physical * inner,
+        own_stride=shard.dims[dim].physical * inner,
+    )
+
+
+def needs_clearing(op: CollectiveOp) -> bool:
+    """True where a result's buffer has a tail that no move writes and that must be zero: only
+    behind the elements of its last dimension, if that is the one scattered or gathered."""
+    source, result = op.layouts()
+    if isinstance(op, AllReduceOp):
+        return False
+    before = source.dims[1:] if isinstance(op, ReduceScatterOp) else source.dims
+    if before[-1] == result.dims[-1]:
+        return False
+    start, stop = result.boxes()
+    return bool(((stop - start)[:, -1] != result.dims[-1].physical).any())
+
+
+def staging_layout(like: Layout, size: int) -> Layout:
+    """A buffer of at least `size` bytes on every node."""
+    elements = max(size, LINE) // like.item
+    return Layout((elements,), (whole(elements),), like.fmt, like.grid)
+
+
+def mesh_bytes(moves: np.ndarray) -> int:
+    away = moves[moves["src_node"] != moves["dst_node"]]
+    return int((away["bytes"].astype(np.int64) * away["count0"] * away["count1"]).sum())

@@ -1,0 +1,221 @@
+"""Which algorithm a collective runs: candidates as chains of phases, and cycles by a cost model.
+
+Takes the axes and the bytes; gives the cheapest chains. Cycles of a phase are those of its busiest
+resource: ports and links (bytes), the latency of one chain's step, or the thread that adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+from dojocc.passes.solve.collectives import (
+    LINE,
+    Axis,
+    Chain,
+    Phase,
+    flat_chains,
+    natural_weights,
+)
+
+CHAINS = (1, 2, 4)
+ADD_START = 26
+"""Cycles of one addition besides its lines: parameters, call, first loads to last store."""
+POST = 6
+"""Cycles of a post, the wait it ends and the instructions between."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Numbers of a target: bytes a cycle and port, cycles to start a transfer, for one more entry,
+    a hop, a semaphore and the barrier; share of a link that can be used."""
+
+    link_bytes: int
+    message: int
+    entry: int
+    hop: int
+    semaphore: int
+    barrier: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How one sharded dimension lies: shards of `slot` bytes up to `limit`, in `outer` rows that
+    are `outer_stride` apart in the whole tensor and `own_stride` apart in a shard's buffer."""
+
+    slot: int
+    limit: int
+    outer: int = 1
+    outer_stride: int = 0
+    own_stride: int = 0
+
+
+def flat_candidates(axes: Sequence[Axis], size: int, algorithm: str) -> list[list[Chain]]:
+    """Ways to reduce a vector of `size` bytes over `axes` on all nodes: each order of the axes by
+    itself and all in turn, so that the small phases of one go with the large ones of another."""
+    orders = [list(axes)] + ([list(reversed(axes))] if len(axes) > 1 else [])
+    found = []
+    for kinds in phase_kinds(len(axes), algorithm):
+        ways = [phases_of(order, dict(zip(axes, kinds, strict=True))) for order in orders]
+        for count in CHAINS:
+            if size < count * LINE:
+                continue
+            found += [flat_chains([way] * count, size) for way in ways]
+            if len(ways) > 1 and count % 2 == 0:
+                found.append(flat_chains(ways * (count // 2), size))
+    return found
+
+
+def sharded_candidates(
+    axes: Sequence[Axis], shards: Shards, algorithm: str, reduces: bool
+) -> list[list[Chain]]:
+    """Ways to scatter or gather along a dimension whose shards `axes` number, the first slowest.
+
+    Chains share the rows outside the dimension, or where there are too few the lines of every
+    shard. The axes may be gone through in another order where no shard ends early.
+    """
+    nodes = prod(axis.size for axis in axes)
+    full = shards.limit == nodes * shards.slot
+    found = []
+    for kinds in phase_kinds(len(axes), algorithm):
+        kind = dict(zip(axes, kinds, strict=True))
+        for count in CHAINS:
+            for turned in (False, True) if full and len(axes) > 1 else (False,):
+                for mixed in (False, True) if turned and count > 1 else (False,):
+                    parts = split(shards, axes, count, full)
+                    if parts is None:
+                        continue
+                    chains = []
+                    for number, chain in enumerate(parts):
+                        back = turned and not (mixed and number % 2)
+                        chains.append(ordered(chain, kind, back))
+                    if all(representable(chain, reduces) for chain in chains):
+                        found.append(chains)
+    return found
+
+
+def split(
+    shards: Shards, axes: Sequence[Axis], count: int, full: bool
+) -> list[tuple[Sequence[Axis], Chain]] | None:
+    """The dimension's bytes shared by `count` chains; None where they cannot be."""
+    phases = tuple(map(Phase, axes))
+    whole = Chain(
+        phases,
+        natural_weights(phases),
+        shards.slot,
+        shards.limit,
+        outer=shards.outer,
+        outer_stride=shards.outer_stride,
+        own_stride=shards.own_stride,
+    )
+    if count == 1:
+        return [(axes, whole)]
+    found = []
+    lines = shards.slot // LINE
+    for number in range(count):
+        if shards.outer >= count:
+            first, end = (shards.outer * n // count for n in (number, number + 1))
+            base, own = first * shards.outer_stride, first * shards.own_stride
+            found.append((axes, replace(whole, outer=end - first, base=base, own_base=own)))
+        elif full and lines >= count and shards.slot % LINE == 0 and shards.outer == 1:
+            low, high = (lines * n // count * LINE for n in (number, number + 1))
+            found.append((axes, replace(whole, low=low, high=high)))
+        else:
+            return None
+    return found
+
+
+def ordered(part: tuple[Sequence[Axis], Chain], kind: dict[Axis, bool], back: bool) -> Chain:
+    """The chain with its phases in the given or the reverse order."""
+    axes, chain = part
+    pairs = list(zip(axes, chain.weights, strict=True))
+    if back:
+        pairs.reverse()
+    return replace(
+        chain,
+        phases=tuple(Phase(axis, kind[axis]) for axis, _ in pairs),
+        weights=tuple(weight for _, weight in pairs),
+    )
+
+
+def representable(chain: Chain, reduces: bool) -> bool:
+    """True where every piece fits a list entry's strides (an addition's, where it reduces)."""
+    still: dict[int, object] = {}
+    most = 1 if reduces else 2
+    for number in range(len(chain.phases)):
+        still[number] = 0
+        try:
+            levels = chain.region(still).levels  # pyright: ignore[reportArgumentType]
+        except ValueError:
+            return False
+        if len(levels) > most:
+            return False
+    return True
+
+
+def phases_of(order: Sequence[Axis], ring: dict[Axis, bool]) -> list[Phase]:
+    return [Phase(axis, ring[axis]) for axis in order]
+
+
+def phase_kinds(axes: int, algorithm: str) -> Iterable[tuple[bool, ...]]:
+    """By axis: ring or direct."""
+    return product((True, False) if algorithm == "auto" else (algorithm == "ring",), repeat=axes)
+
+
+def cycles(chains: Sequence[Chain], costs: Costs, reduces: bool, gathers: bool) -> float:
+    """Modelled cycles of a collective."""
+    longest = max(len(chain.phases) for chain in chains)
+    total = float(costs.barrier)
+    for number in range(longest):
+        phases = [(c, c.phases[number]) for c in chains if number < len(c.phases)]
+        lines = [piece_bytes(chain, number) / costs.link_bytes for chain, _ in phases]
+        kinds = [phase for _, phase in phases]
+        total += phase_cycles(kinds, lines, costs, True) if reduces else 0.0
+        total += phase_cycles(kinds, lines, costs, False) if gathers else 0.0
+    return total
+
+
+def piece_bytes(chain: Chain, number: int) -> float:
+    """Bytes of the pieces that a phase of a reduction passes on, the largest."""
+    done = prod(phase.axis.size for phase in chain.phases[: number + 1])
+    return chain.nodes / done * (chain.end - chain.low) * chain.outer
+
+
+def phase_cycles(
+    phases: Sequence[Phase], lines: Sequence[float], costs: Costs, adds: bool
+) -> float:
+    """One phase of all chains side by side."""
+    latency = costs.message + costs.hop + costs.semaphore + costs.entry + POST
+    ring = [(p.axis.size - 1, n) for p, n in zip(phases, lines, strict=True) if p.ring]
+    direct = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if not p.ring]
+    total = 0.0
+    if ring:
+        steps = max(count for count, _ in ring)
+        alone = max(n * (2 if adds else 1) for _, n in ring) + latency + adds * ADD_START
+        port = sum(n for _, n in ring)
+        work = sum(n + ADD_START for _, n in ring) if adds else 0.0
+        far = max(count for count, _ in ring) * costs.hop
+        total += steps * max(alone, port, work) + far
+    if direct:
+        port = sum((axis.size - 1) * n for axis, n in direct)
+        loads: dict[Axis, float] = {}
+        for axis, n in direct:
+            middle = (axis.size // 2) * (axis.size - axis.size // 2)
+            loads[axis] = loads.get(axis, 0.0) + middle * n / costs.share
+        entries = sum(axis.size - 1 for axis, _ in direct) * costs.entry
+        work = sum((axis.size - 1) * (n + ADD_START) for axis, n in direct) if adds else 0.0
+        far = max(axis.size for axis, _ in direct) * costs.hop
+        total += max(port, *loads.values(), entries) + latency + far + work
+    return total
+
+
+def cheapest(
+    candidates: Sequence[list[Chain]], costs: Costs, reduces: bool, gathers: bool
+) -> tuple[list[Chain], float]:
+    """The first of the cheapest candidates, and its cycles."""
+    found = [(cycles(chains, costs, reduces, gathers), n) for n, chains in enumerate(candidates)]
+    least, number = min(found)
+    return candidates[number], least

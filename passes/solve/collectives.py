@@ -1,0 +1,369 @@
+"""Collectives as schedules: which node pushes which bytes to whom, and which additions follow.
+
+Takes the grid's axes and how shards lie in the buffers; gives tables of moves and of additions
+(runtime/segments.py). A schedule is made of chains that run side by side, each of steps: the moves
+of a step read what the step before has left, its additions take what its moves have brought.
+
+Every buffer holds the same elements at the same place on all nodes, so a piece is one region:
+
+- OPERAND: what a node contributes (the whole vector for reductions, its own shard for a gather);
+- WORK: the whole vector, where partial sums grow and where the gathered result stands;
+- STAGING: what arrives for an addition whose place in WORK is taken;
+- SHARD: a reduce-scatter's result.
+
+Ring: in step t the node at position i of its line of L pushes piece i - 1 - t (reduction) or i - t
+(gather) to position i + 1. So each node receives L - 1 pieces, each over one link, and what goes
+from the end of a line to its beginning takes the links that the others leave free: a line's mesh
+links carry as much each way as a node's port, which is the bound. The sum of piece p is
+(...((x[p+1] + x[p+2]) + x[p+3]) ...) + x[p], positions modulo L, the same on every engine.
+
+Direct: every node pushes to all others of its line at once; one step, but the middle links of a
+line carry L * L / 4 pieces. The sum of piece p is ((x[p] + x[p-1]) + x[p-2]) ... + x[p+1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from dojocc.runtime.segments import ADD_DTYPE, MOVE_DTYPE
+
+OPERAND, WORK, STAGING, SHARD = range(4)
+LINE = 64
+"""Bytes of a vector register: additions run over whole ones."""
+
+Positions = dict[int, np.ndarray]
+"""By the number of a phase, the position along its axis, [nodes]."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of the grid of nodes: node i stands at i // stride % size."""
+
+    size: int
+    stride: int
+
+    def at(self, nodes: np.ndarray) -> np.ndarray:
+        return nodes // self.stride % self.size
+
+    def moved(self, nodes: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """The nodes at another position of the same lines."""
+        return nodes + (position - self.at(nodes)) * self.stride
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One axis, and how it is gone through."""
+
+    axis: Axis
+    ring: bool = True
+
+
+@dataclass(frozen=True)
+class Region:
+    """Runs of bytes [nodes] at offsets [nodes], `levels` of (count, stride) times."""
+
+    offset: np.ndarray
+    bytes: np.ndarray
+    run: int
+    levels: tuple[tuple[int, int], ...]
+
+    @property
+    def packed(self) -> int:
+        """Bytes of the largest one, without gaps."""
+        return self.run * prod(count for count, _ in self.levels)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The part of a collective that one chain of steps moves, in shards.
+
+    `phases` stand in the order of a reduce-scatter; a gather runs them backwards. The shard of a
+    node is number sum(position * weight). Shard s is the bytes [low, high) of a slot of `slot`
+    bytes at base + s * slot of WORK, as far as `limit` goes, in `outer` rows `outer_stride` apart.
+    A buffer of one shard has its rows `own_stride` apart, the first at `own_base`.
+    """
+
+    phases: tuple[Phase, ...]
+    weights: tuple[int, ...]
+    slot: int
+    limit: int
+    base: int = 0
+    low: int = 0
+    high: int | None = None
+    outer: int = 1
+    outer_stride: int = 0
+    own_stride: int = 0
+    own_base: int = 0
+    staging: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.phases) != len(self.weights) or not self.phases:
+            raise ValueError("a chain needs phases, each with a weight")
+        if not 0 <= self.low <= self.end <= self.slot:
+            raise ValueError(f"a chain's bytes {self.low}..{self.high} leave its slot {self.slot}")
+
+    @property
+    def end(self) -> int:
+        return self.slot if self.high is None else self.high
+
+    @property
+    def nodes(self) -> int:
+        return prod(phase.axis.size for phase in self.phases)
+
+    def region(self, fixed: Positions) -> Region:
+        """Where the shards lie whose positions along some phases are given: in WORK."""
+        run, levels = self.end - self.low, []
+        whole = run == self.slot
+        free = [number for number in range(len(self.phases)) if number not in fixed]
+        for number in sorted(free, key=lambda number: self.weights[number]):
+            size, step = self.phases[number].axis.size, self.weights[number] * self.slot
+            if whole and step == run:
+                run *= size
+            elif levels and levels[-1][0] * levels[-1][1] == step:
+                levels[-1] = (levels[-1][0] * size, levels[-1][1])
+            else:
+                levels.append((size, step))
+                whole = False
+        first = sum((fixed[n] * self.weights[n] for n in sorted(fixed)), np.zeros((), np.int64))
+        start = first * self.slot + self.low
+        if levels and self.limit < self.nodes * self.slot:
+            raise ValueError("shards that end early have to lie in the order of the phases")
+        size = np.clip(self.limit - start, 0, run)
+        if self.outer > 1:
+            levels.append((self.outer, self.outer_stride))
+        return Region(self.base + start, size, run, tuple(levels))
+
+    def own(self, fixed: Positions) -> Region:
+        """The same region of one shard in a buffer that holds nothing else."""
+        there = self.region(fixed)
+        levels = ((self.outer, self.own_stride),) if self.outer > 1 else ()
+        return replace(
+            there, offset=np.full_like(there.offset, self.own_base + self.low), levels=levels
+        )
+
+    def staged(self, piece: Region, slot: int, offset: int) -> Region:
+        """Where a piece that arrives is kept: without gaps, in one of several slots."""
+        levels, step = [], piece.run
+        for count, _ in piece.levels:
+            levels.append((count, step))
+            step *= count
+        place = np.full_like(piece.offset, self.staging + offset + slot * padded(piece.packed))
+        return replace(piece, offset=place, levels=tuple(levels))
+
+    def staging_bytes(self) -> int:
+        """Bytes of STAGING that a reduction takes."""
+        return sum(phase_staging(self, number) for number in range(len(self.phases)))
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A collective on plain data. `staging` is the bytes of the STAGING buffer."""
+
+    moves: np.ndarray
+    adds: np.ndarray
+    staging: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of the longest chain."""
+        return int(self.moves["step"].max(initial=0)) + 1
+
+    @property
+    def lists(self) -> int:
+        """Steps of all chains."""
+        return len(np.unique(self.moves[["chain", "step"]]))
+
+
+@dataclass(eq=False)
+class Writer:
+    """The tables of one chain under construction."""
+
+    chain: Chain
+    number: int
+    nodes: np.ndarray
+    step: int = 0
+    moves: list[np.ndarray] = field(default_factory=list)
+    adds: list[np.ndarray] = field(default_factory=list)
+
+    def move(self, source: int, src: Region, destination: int, dst: Region, to: np.ndarray) -> None:
+        """Every node pushes a region of its own into a region of `to`."""
+        rows = np.zeros(len(self.nodes), MOVE_DTYPE)
+        rows["chain"], rows["step"] = self.number, self.step
+        rows["src_node"], rows["dst_node"] = self.nodes, to
+        rows["source"], rows["destination"] = source, destination
+        rows["src"], rows["dst"], rows["bytes"] = src.offset, dst.offset, src.bytes
+        rows["count0"] = rows["count1"] = 1
+        if len(src.levels) > 2:
+            raise ValueError("a piece has more gaps than a list entry has strides")
+        for level, (here, there) in enumerate(zip(src.levels, dst.levels, strict=True)):
+            rows[f"count{level}"] = here[0]
+            rows[f"src_stride{level}"], rows[f"dst_stride{level}"] = here[1], there[1]
+        self.moves.append(rows[rows["bytes"] > 0])
+
+    def add(
+        self,
+        into: tuple[int, Region],
+        left: tuple[int, Region],
+        right: tuple[int, Region],
+        turn: int = 0,
+    ) -> None:
+        """Every node: into = left + right."""
+        rows = np.zeros(len(self.nodes), ADD_DTYPE)
+        rows["chain"], rows["step"], rows["turn"] = self.number, self.step, turn
+        rows["node"], rows["bytes"], rows["count"] = self.nodes, into[1].bytes, 1
+        for name, (buffer, region) in (("into", into), ("left", left), ("right", right)):
+            rows[f"{name}_buffer"], rows[name] = buffer, region.offset
+            if len(region.levels) > 1:
+                raise ValueError("a piece has more gaps than an addition has strides")
+            for count, stride in region.levels:
+                rows["count"], rows[f"{name}_stride"] = count, stride
+        self.adds.append(rows[rows["bytes"] > 0])
+
+
+def padded(size: int) -> int:
+    return -(-size // LINE) * LINE
+
+
+def phase_staging(chain: Chain, number: int) -> int:
+    """Bytes that a phase of a reduction stages: a ring's first phase needs none."""
+    phase = chain.phases[number]
+    if phase.ring and number == 0:
+        return 0
+    still = dict.fromkeys(range(number + 1), np.zeros((), np.int64))
+    return (phase.axis.size - 1) * padded(chain.region(still).packed)
+
+
+def reduce_steps(w: Writer, scattered: bool) -> None:
+    """The phases of a reduce-scatter; its last additions go to SHARD where that is the result."""
+    chain, nodes = w.chain, w.nodes
+    fixed: Positions = {}
+    staged = 0
+    for number, phase in enumerate(chain.phases):
+        last = scattered and number == len(chain.phases) - 1
+        walk = reduce_ring if phase.ring else reduce_direct
+        walk(w, number, fixed, staged, last)
+        staged += phase_staging(chain, number)
+        fixed[number] = phase.axis.at(nodes)
+
+
+def reduce_ring(w: Writer, number: int, fixed: Positions, staged: int, last: bool) -> None:
+    chain, axis = w.chain, w.chain.phases[number].axis
+    at, size = axis.at(w.nodes), axis.size
+    first = number == 0
+    for turn in range(size - 1):
+        sent = chain.region({**fixed, number: (at - 1 - turn) % size})
+        got = chain.region({**fixed, number: (at - 2 - turn) % size})
+        source = OPERAND if first and turn == 0 else WORK
+        place = (WORK, got) if first else (STAGING, chain.staged(got, turn, staged))
+        there = sent if first else chain.staged(sent, turn, staged)
+        w.move(source, sent, place[0], there, axis.moved(w.nodes, (at + 1) % size))
+        done = last and turn == size - 2
+        into = (SHARD, chain.own({**fixed, number: at})) if done else (WORK, got)
+        w.add(into, place, (OPERAND if first else WORK, got))
+        w.step += 1
+
+
+def reduce_direct(w: Writer, number: int, fixed: Positions, staged: int, last: bool) -> None:
+    chain, axis = w.chain, w.chain.phases[number].axis
+    at, size = axis.at(w.nodes), axis.size
+    source = OPERAND if number == 0 else WORK
+    mine = chain.region({**fixed, number: at})
+    for turn in range(size - 1):
+        other = (at + turn + 1) % size
+        sent = chain.region({**fixed, number: other})
+        place = chain.staged(sent, turn, staged)
+        w.move(source, sent, STAGING, place, axis.moved(w.nodes, other))
+        done = last and turn == size - 2
+        into = (SHARD, chain.own({**fixed, number: at})) if done else (WORK, mine)
+        right = (source if turn == 0 else WORK, mine)
+        w.add(into, (STAGING, chain.staged(mine, turn, staged)), right, turn)
+    w.step += 1
+
+
+def gather_steps(w: Writer, from_shards: bool) -> None:
+    """The phases of an all-gather; the first step takes the shards from OPERAND if they are there,
+    and copies each node's own."""
+    chain = w.chain
+    fixed: Positions = {n: phase.axis.at(w.nodes) for n, phase in enumerate(chain.phases)}
+    begin = w.step
+    for number in reversed(range(len(chain.phases))):
+        axis = chain.phases[number].axis
+        at, size = axis.at(w.nodes), axis.size
+        for turn in range(size - 1):
+            ring = chain.phases[number].ring
+            held = {**fixed, number: (at - turn) % size if ring else at}
+            sent = chain.region(held)
+            fresh = from_shards and w.step == begin
+            source = (OPERAND, chain.own(held)) if fresh else (WORK, sent)
+            if fresh and turn == 0:
+                w.move(*source, WORK, sent, w.nodes)
+            other = (at + 1 if ring else at + 1 + turn) % size
+            w.move(*source, WORK, sent, axis.moved(w.nodes, other))
+            w.step += ring
+        w.step += not chain.phases[number].ring
+        del fixed[number]
+
+
+def schedule(chains: Iterable[Chain], nodes: int, reduces: bool, gathers: bool) -> Schedule:
+    """An all-reduce (both), a reduce-scatter or an all-gather over every line of nodes 0..nodes-1.
+
+    A phase over an axis of one node is left out; so is a chain that has nothing to move.
+    """
+    moves, adds, staging = [np.zeros(0, MOVE_DTYPE)], [np.zeros(0, ADD_DTYPE)], 0
+    for number, chain in enumerate(chains):
+        if not any(phase.axis.size > 1 for phase in chain.phases):
+            raise ValueError("a collective needs an axis of more than one node")
+        kept = [n for n, phase in enumerate(chain.phases) if phase.axis.size > 1]
+        chain = replace(
+            chain,
+            phases=tuple(chain.phases[n] for n in kept),
+            weights=tuple(chain.weights[n] for n in kept),
+            staging=staging,
+        )
+        writer = Writer(chain, number, np.arange(nodes))
+        if reduces:
+            reduce_steps(writer, scattered=not gathers)
+            staging += chain.staging_bytes()
+        if gathers:
+            gather_steps(writer, from_shards=not reduces)
+        moves += writer.moves
+        adds += writer.adds
+    return Schedule(np.concatenate(moves), np.concatenate(adds), staging)
+
+
+def copies(nodes: int, size: int, destination: int) -> Schedule:
+    """Every node copies its operand: what is left of a collective among one node each."""
+    rows = np.zeros(nodes, MOVE_DTYPE)
+    rows["src_node"] = rows["dst_node"] = np.arange(nodes)
+    rows["source"], rows["destination"], rows["bytes"] = OPERAND, destination, size
+    rows["count0"] = rows["count1"] = 1
+    return Schedule(rows, np.zeros(0, ADD_DTYPE), 0)
+
+
+def natural_weights(phases: Sequence[Phase]) -> tuple[int, ...]:
+    """Shards numbered with the first phase's position as the slowest digit."""
+    sizes = [phase.axis.size for phase in phases]
+    return tuple(prod(sizes[number + 1 :]) for number in range(len(sizes)))
+
+
+def flat_chains(orders: Sequence[Sequence[Phase]], size: int) -> list[Chain]:
+    """Chains that share `size` bytes of a vector evenly, each with phases of its own: all-reduce.
+
+    Which node reduces which shard is nobody's business, so each chain numbers them as suits it.
+    """
+    lines = -(-size // LINE)
+    chains = []
+    for number, phases in enumerate(orders):
+        first, end = (lines * n // len(orders) for n in (number, number + 1))
+        if end == first:
+            continue
+        shards = prod(phase.axis.size for phase in phases)
+        slot = -(-(end - first) // shards) * LINE
+        limit = min(end * LINE, size) - first * LINE
+        weights = natural_weights(phases)
+        chains.append(Chain(tuple(phases), weights, slot, limit, first * LINE))
+    return chains
