@@ -1,7 +1,8 @@
 """`python -m bench [MODEL ...]`: every model of examples/zoo.py against ONNX Runtime.
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
-that says so, and the exit code is 1. `python -m bench mesh` is another: see bench/mesh.py.
+that says so, and the exit code is 1. `python -m bench mesh` and
+`python -m bench collectives` are others: see bench/mesh.py, bench/collectives.py.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import platform
 import sys
 from typing import Any
 
-from bench import mesh
+from bench import collectives, mesh
 from bench.measure import Row, measure
 from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
@@ -21,6 +22,7 @@ from dojocc.runtime.errors import DojoError
 from dojocc.zoo import MODELS
 
 SCHEMA = "dojocc.bench/1"
+OTHERS = {"mesh": mesh.main, "collectives": collectives.main}
 
 
 def arguments() -> argparse.Namespace:
@@ -40,8 +42,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     keep_freed_memory()
-    if sys.argv[1:2] == ["mesh"]:
-        return mesh.main(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in OTHERS:
+        return OTHERS[sys.argv[1]](sys.argv[2:])
     options = arguments()
     precisions = PRECISIONS if options.precision == "both" else (options.precision,)
     rows: list[Row] = []

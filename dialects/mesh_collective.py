@@ -44,11 +44,6 @@ ALGORITHMS = ("auto", "ring", "direct")
 REDUCED_FORMATS = ("FP32", "INT32")
 
 
-def axis_size(layout: Layout, axes: tuple[str, ...]) -> int:
-    """Nodes along grid axes together."""
-    return int(layout.index(DimShard(axes, 0, 0, 0, 0)).max(initial=0)) + 1
-
-
 class CollectiveOp(IRDLOperation):
     """Base of the collectives: one operand, one result.
 
@@ -147,7 +142,7 @@ class ReductionOp(CollectiveOp):
         if source.shape[1:] != result.shape or not source.shape:
             raise self.wrong(f"terms {source.shape} do not give a result {result.shape}")
         terms = source.dims[0]
-        count = axis_size(source, terms.axes)
+        count = source.shards(terms)
         if not terms.axes or terms != DimShard(terms.axes, 1, 0, 1, 1) or source.shape[0] != count:
             raise self.wrong(
                 f"dimension 0 must be {count} by {' '.join(terms.axes)} step 1, a term a node,"

@@ -119,7 +119,8 @@ def grid_axes(op: CollectiveOp, layout: Layout, names: tuple[str, ...]) -> list[
     nodes = np.arange(layout.nodes)
     for name in names:
         index = layout.index(DimShard((name,), 0, 0, 0, 0))
-        axis = Axis(int(index.max()) + 1, max(int(np.argmax(index == 1)), 1))
+        size = layout.shards(DimShard((name,), 0, 0, 0, 0))
+        axis = Axis(size, max(int(np.argmax(index == 1)), 1))
         if not (axis.at(nodes) == index).all():
             raise refused(op, f"axis {name} leaves nodes of the grid out")
         if axis.size > 1:

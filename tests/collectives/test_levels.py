@@ -137,6 +137,26 @@ def test_a_copy_between_buffers_of_different_sizes_is_refused() -> None:
         tiled(module_text("all_gather", *types), target)
 
 
+@pytest.mark.parametrize(("axis", "size"), [("outer_col", 2), ("inner_col", 3)])
+@pytest.mark.parametrize("algorithm", ["ring", "direct"])
+def test_a_part_of_the_columns(axis: str, size: int, algorithm: str) -> None:
+    target = replace(TINY, die=replace(TINY.die, cols=6))
+    before = tensor((2, 6), "FP32", [f"{size} by {axis} step 1", "80"], " split 1 x 2")
+    given = whole_numbers(size, 80)
+    text = module_text(
+        "all_reduce", before, tensor((2, 6), "FP32", ["80"]), kind="sum", algorithm=algorithm
+    )
+    assert_levels(at_every_level(text, target, given), given.sum(0))
+
+
+def test_an_axis_that_leaves_nodes_out_is_refused() -> None:
+    target = replace(TINY, die=replace(TINY.die, cols=5))
+    before = tensor((2, 5), "FP32", ["2 by inner_col step 1", "80"], " split 1 x 2")
+    text = module_text("all_reduce", before, tensor((2, 5), "FP32", ["80"]), kind="sum")
+    with pytest.raises(UnsupportedError, match="axis inner_col leaves nodes of the grid out"):
+        tiled(text, target)
+
+
 def test_text_reads_back_and_compiles_from_the_mesh_level() -> None:
     before = tensor((2, 3), "FP32", ["6 by row col step 1", "64"])
     text = module_text("all_reduce", before, tensor((2, 3), "FP32", ["64"]), kind="sum")

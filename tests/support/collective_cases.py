@@ -18,10 +18,10 @@ ELEMENTS = {"FP32": "f32", "INT32": "i32", "BF16": "bf16"}
 STEPS = PIPELINE[[step.make.name for step in PIPELINE].index("tile") :]
 
 
-def tensor(grid: tuple[int, int], fmt: str, dims: list[str]) -> str:
+def tensor(grid: tuple[int, int], fmt: str, dims: list[str], split: str = "") -> str:
     """A type: dims as a layout writes them, such as `48 by row step 8`."""
     shape = "x".join(dim.split()[0] for dim in dims)
-    layout = f"#mesh.layout<{fmt}, grid {grid[0]} x {grid[1]}, [{', '.join(dims)}]>"
+    layout = f"#mesh.layout<{fmt}, grid {grid[0]} x {grid[1]}{split}, [{', '.join(dims)}]>"
     return f"tensor<{shape}x{ELEMENTS[fmt]}, {layout}>"
 
 

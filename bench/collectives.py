@@ -1,0 +1,198 @@
+"""`python -m bench collectives`: all-reduce, all-gather and reduce-scatter against their bound.
+
+Modelled cycles of whole programs, timing only, by size; values are checked on a smaller vector. The
+bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or
+scatter, twice that for an all-reduce, plus the hops across the grid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dojocc.compiler import Options, compile_model
+from dojocc.passes.solve.grid import logical_grid
+from dojocc.runtime.engines import run
+from dojocc.runtime.errors import DojoError
+from dojocc.runtime.mesh.routes import flow_set
+from dojocc.runtime.program import Program
+from dojocc.runtime.target import Target
+from dojocc.runtime.targets import load_target
+from dojocc.runtime.timing import time_program
+
+SCHEMA = "dojocc.bench.collectives/1"
+KINDS = ("all_reduce", "reduce_scatter", "all_gather")
+CHECKED_BYTES = 8 << 10
+HOLES = 6
+LINE_ELEMENTS = 16
+SHARE = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One collective of `bytes` a node (the whole vector) on the machine called `machine`."""
+
+    machine: str
+    kind: str
+    nodes: int
+    live: int
+    bytes: int
+    cycles: int
+    bound: int
+    entries: int
+    seconds: float
+
+    @property
+    def ratio(self) -> float:
+        return self.cycles / self.bound
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self) | {"ratio": self.ratio}
+
+
+def module_text(kind: str, grid: tuple[int, int], elements: int) -> str:
+    """A mesh module of one collective over all nodes of a grid, FP32."""
+    nodes, (rows, cols) = grid[0] * grid[1], grid
+    step = -(-elements // nodes // LINE_ELEMENTS) * LINE_ELEMENTS
+
+    def tensor(*dims: str) -> str:
+        shape = "x".join(dim.split()[0] for dim in dims)
+        layout = f"#mesh.layout<FP32, grid {rows} x {cols}, [{', '.join(dims)}]>"
+        return f"tensor<{shape}xf32, {layout}>"
+
+    terms = tensor(f"{nodes} by row col step 1", str(elements))
+    whole, shard = tensor(str(elements)), tensor(f"{elements} by row col step {step}")
+    before = shard if kind == "all_gather" else terms
+    after = shard if kind == "reduce_scatter" else whole
+    properties = 'loc = "it"' if kind == "all_gather" else 'kind = "sum", loc = "it"'
+    return (
+        f"builtin.module {{ func.func @main(%x: {before}) -> {after} {{\n"
+        f"  %y = mesh.{kind} %x {{{properties}}} : ({before}) -> {after}\n"
+        f"  func.return %y : {after}\n}} }}\n"
+    )
+
+
+def program_of(kind: str, target: Target, size: int) -> Program:
+    rows, cols = logical_grid(target).shape
+    text = module_text(kind, (int(rows), int(cols)), size // 4)
+    program = compile_model(text.encode(), Options(target=target)).program
+    assert program is not None
+    return program
+
+
+def bound(kind: str, target: Target, size: int) -> int:
+    """Cycles that no schedule beats: a node's port, and the way across the grid."""
+    grid = logical_grid(target)
+    nodes, packet = grid.size, target.mesh.packet_bytes
+    port = size * (nodes - 1) / (nodes * packet * target.node.mesh_write_ports)
+    ends = np.array([grid[0, 0], grid[0, -1]]), np.array([grid[-1, -1], grid[-1, 0]])
+    across = flow_set(target, *ends, np.ones(2)).latency.max()
+    return round(port * (2 if kind == "all_reduce" else 1) + across)
+
+
+def rounded(size: int, nodes: int) -> int:
+    """The next size of which every node's shard is SHARE lines: nothing is padding."""
+    unit = nodes * LINE_ELEMENTS * 4 * SHARE
+    return -(-size // unit) * unit
+
+
+def measure(machine: str, target: Target, kind: str, size: int) -> Row:
+    """Modelled cycles of one collective."""
+    start = time.perf_counter()
+    size = rounded(size, logical_grid(target).size)
+    program = program_of(kind, target, size)
+    cycles = time_program(program).cycles
+    return Row(
+        machine,
+        kind,
+        logical_grid(target).size,
+        len(target.live_nodes()),
+        size,
+        cycles,
+        bound(kind, target, size),
+        len(program.lists),
+        time.perf_counter() - start,
+    )
+
+
+def check(target: Target, kind: str, size: int = CHECKED_BYTES) -> None:
+    """The collective gives the right numbers: ValueError where it does not."""
+    nodes, elements = logical_grid(target).size, size // 4
+    program = program_of(kind, target, size)
+    shape = (elements,) if kind == "all_gather" else (nodes, elements)
+    given = np.random.default_rng(0).integers(-99, 99, shape).astype(np.float32)
+    found = run(program, {"arg0": given}).outputs["result0"]
+    if not np.array_equal(found, given if kind == "all_gather" else given.sum(0)):
+        raise ValueError(f"{kind} on {target.name} gives wrong numbers")
+
+
+def without_holes(target: Target) -> Target:
+    return replace(target, die=replace(target.die, dead=()))
+
+
+def with_holes(target: Target, count: int, seed: int) -> Target:
+    """The target with `count` random nodes dead in place of its own dead ones."""
+    rng = np.random.default_rng(seed)
+    places = rng.choice(target.positions, count, replace=False)
+    return without_holes(target).with_dead(
+        [target.position(int(place)) for place in sorted(places)]
+    )
+
+
+def machines() -> dict[str, tuple[Target, bool]]:
+    """By name: a target, and whether values are checked on it."""
+    die, tile = load_target("d1-die"), load_target("d1-training-tile")
+    return {
+        "full die": (without_holes(die), True),
+        "d1-die": (die, True),
+        "die, 6 random holes": (with_holes(die, HOLES, 1), True),
+        "d1-training-tile": (tile, False),
+    }
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench collectives", description=__doc__)
+    parser.add_argument("--kib", type=int, nargs="*", default=[64, 256, 512])
+    parser.add_argument("--machine", choices=list(machines()), action="append")
+    parser.add_argument("--kind", choices=KINDS, action="append")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(words)
+    rows: list[Row] = []
+    failed = False
+    for name, (target, checked) in machines().items():
+        if options.machine and name not in options.machine:
+            continue
+        for kind in options.kind or KINDS:
+            print(f"bench: {kind} on {name}", file=sys.stderr)
+            try:
+                if checked:
+                    check(target, kind)
+                rows += [measure(name, target, kind, kib << 10) for kib in options.kib]
+            except (DojoError, ValueError) as error:
+                failed = True
+                print(f"bench: {error}", file=sys.stderr)
+    print(as_json(rows) if options.json else as_markdown(rows))
+    return 1 if failed else 0
+
+
+def as_json(rows: list[Row]) -> str:
+    return json.dumps({"schema": SCHEMA, "rows": [row.facts() for row in rows]}, indent=2)
+
+
+def as_markdown(rows: list[Row]) -> str:
+    lines = [
+        "| machine | collective | N (of live) | KiB a node | cycles | bound | ratio | entries |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.machine} | {row.kind} | {row.nodes} ({row.live}) | {row.bytes >> 10} "
+        f"| {row.cycles:,} | {row.bound:,} | {row.ratio:.2f} | {row.entries:,} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
