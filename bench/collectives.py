@@ -92,7 +92,7 @@ def bound(kind: str, target: Target, size: int) -> int:
     nodes, packet = grid.size, target.mesh.packet_bytes
     port = size * (nodes - 1) / (nodes * packet * target.node.mesh_write_ports)
     ends = np.array([grid[0, 0], grid[0, -1]]), np.array([grid[-1, -1], grid[-1, 0]])
-    across = flow_set(target, *ends, np.ones(2)).latency.max()
+    across = flow_set(without_holes(target), *ends, np.ones(2)).latency.max()
     return round(port * (2 if kind == "all_reduce" else 1) + across)
 
 
