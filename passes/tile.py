@@ -36,9 +36,10 @@ from dojocc.dialects.tile_collective import NOTHING
 from dojocc.passes.base import Pass
 from dojocc.passes.collective import lower, staging_layout, terms_of
 from dojocc.passes.kernels import kernel_calls, kernel_label
-from dojocc.passes.kernels.builder import KernelCall, buffer_type
+from dojocc.passes.kernels.builder import KernelCall
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.identity import kernel_key
+from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.solve.exchange import Exchanges, covers
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
 from dojocc.runtime.layout import Layout

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dojocc.dialects.domain import Affine, Dim, Map
 from dojocc.passes.kernels.builder import KernelCall
+from dojocc.passes.kernels.contraction_blocks import on_matrix
 from dojocc.passes.kernels.contraction_lanes import on_lanes
-from dojocc.passes.kernels.contraction_matrix import matrix_plan, on_matrix
+from dojocc.passes.kernels.contraction_matrix import matrix_plan
 from dojocc.passes.kernels.contraction_plan import Contraction
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.region import Region

@@ -1,8 +1,9 @@
-"""Contraction on the matrix unit: 8 rows x 8 columns of the result, 4 reduction steps at a time.
+"""How the matrix unit does a contraction: which operand gives rows, which columns, and where they
+lie.
 
 Rows come from the operand whose reduction dim is contiguous (8 granules of 8 bytes), columns from
 the other: 4 granules of 16 bytes where its columns are contiguous, else 8 of 8 bytes and the
-transposed product. Sums are finished two rows at a time.
+transposed product. contraction_blocks.py writes the kernels.
 """
 
 from __future__ import annotations
@@ -10,14 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from xdsl.ir import SSAValue
 
-from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
 from dojocc.passes.kernels.contraction_plan import Contraction
-from dojocc.passes.kernels.frame import Frame, clear_tail, guarded_view, tail_bound
-from dojocc.passes.kernels.region import Evaluator, Leaf
+from dojocc.passes.kernels.frame import Frame, guarded_view, starting, tail_bound
+from dojocc.passes.kernels.region import Leaf
 from dojocc.passes.kernels.space import Bound, Loop, View, axis_bound, loop, view_of
-from dojocc.runtime.layout import LANES
 
 EDGE, DEPTH = 8, 4
 BOUNDS = 2  # that a load has
@@ -84,54 +82,10 @@ def has_room_for_rows(plan: Contraction, left: View, row: int) -> bool:
     return abs(maps[axis].coefficient(row)) * (reach - 1) < left.layout.physical[axis]
 
 
-def on_matrix(plan: Contraction, matrix: Matrix) -> list[KernelCall]:
-    """Loops over blocks of rows and columns, around the reduction; then the epilogue on its
-    parts."""
-    space, lane = plan.space, plan.lane
-    assert lane is not None
-    frame = Frame(plan.request, plan.dims, space)
-    row_blocks = 1 if matrix.row is None else -(-space.count(matrix.row) // EDGE)
-    column_blocks = -(-space.most(lane) // EDGE)
-    reach = (int(np.max(row_blocks)) * EDGE, column_blocks * EDGE)
-    store = frame.add(plan.target, result_view(plan, column_blocks))
-    rows = plan.add_operand(frame, matrix.rows, matrix.row, reach[0])
-    columns = add_columns(plan, matrix, frame, reach[1])
-    (value,) = plan.region.values
-    for leaf in plan.region.leaves(value, plan.given):
-        add_leaf(plan, matrix, frame, leaf, reach)
-    limit = row_mask(plan, matrix, reach[0])
-    mask = None if limit is None else frame.mask(limit)
-    taps = frame.merged(reduction_loops(plan, matrix))
-    loops = []
-    for d in plan.parallel:
-        if d == lane:
-            loops.append(Loop(column_blocks, ((d, EDGE),)))
-        elif d == matrix.row:
-            loops.append(Loop(row_blocks, ((d, EDGE),)))
-        else:
-            loops.append(loop(space, d))
-
-    def body(b: KernelBuilder) -> None:
-        total = b.accumulator()
-        with b.nest(taps):
-            left = b.load_raw(rows, matrix.row, 8)
-            if matrix.transposed:
-                right = b.load_raw(columns, lane, 8)
-            else:
-                right = b.load_raw(columns, matrix.depth, 16)
-            b.mma(total, left, right, matrix.transposed)
-        for part in range(4 if matrix.row is not None else 1):
-            finish(plan, matrix, frame, b, total, part, store, mask)
-
-    calls = frame.calls(loops, len(taps), body)
-    return [*clear_tail(plan.request, 0, covered(plan, column_blocks)), *calls]
-
-
 def covered(plan: Contraction, column_blocks: int) -> int:
-    """Elements of the result's last dim that column blocks store on every node."""
-    assert plan.lane is not None
-    groups = [d for d, _ in plan.result[-1].terms if d != plan.lane]
-    return column_blocks * EDGE * (plan.space.most(groups[0]) if groups else 1)
+    """Elements of the result's last dim from the first to the last that column blocks store."""
+    groups = [(d, scale) for d, scale in plan.result[-1].terms if d != plan.lane]
+    return column_blocks * EDGE + sum(scale * (plan.space.most(d) - 1) for d, scale in groups)
 
 
 def reduction_loops(plan: Contraction, matrix: Matrix) -> list[Loop]:
@@ -145,9 +99,10 @@ def result_view(plan: Contraction, column_blocks: int) -> View:
     layout = plan.request.results[0]
     view = view_of(layout, plan.result, plan.space)
     tail = tail_bound(layout, plan.result[-1], plan.space)
-    if tail is None or (tail.limit[plan.space.active] == covered(plan, column_blocks)).all():
+    if tail is None:
         return view
-    return view.bounded(tail)
+    end = tail.start + covered(plan, column_blocks)
+    return view if (end <= tail.limit)[plan.space.active].all() else view.bounded(tail)
 
 
 def add_columns(plan: Contraction, matrix: Matrix, frame: Frame, reach: int) -> int:
@@ -184,34 +139,10 @@ def row_mask(plan: Contraction, matrix: Matrix, reach: int) -> Bound | None:
     if matrix.row is None:
         return None
     axis = next(i for i, each in enumerate(plan.result) if each.coefficient(matrix.row))
-    if reach <= plan.request.results[0].physical[axis]:
+    layout = plan.request.results[0]
+    end = starting(layout, plan.result[axis], axis, plan.space) + reach
+    if end <= layout.physical[axis]:
         return None
     steps = tuple(EDGE * int(d == matrix.row) for d in range(len(plan.dims)))
     held = plan.space.counts[:, matrix.row]
     return Bound(steps, np.zeros(plan.space.nodes, np.int64), EDGE * held)
-
-
-def finish(
-    plan: Contraction,
-    matrix: Matrix,
-    frame: Frame,
-    b: KernelBuilder,
-    total: SSAValue,
-    part: int,
-    store: int,
-    mask: int | None,
-) -> None:
-    """What follows the root, on two rows of the sums; then store them."""
-    lane = plan.lane
-    assert lane is not None
-
-    def load(leaf: Leaf) -> SSAValue:
-        return b.load_rows(frame.leaf(leaf), part, matrix.row, lane)
-
-    evaluator = Evaluator(plan.region, b, load, b.read(total, part), plan.given)
-    value = evaluator.lanes(plan.region.values[0], plan.given)
-    if matrix.row is None:
-        stored = b.low_lanes()
-    else:
-        stored = None if mask is None else b.in_bounds(store, mask, part, LANES)
-    b.store_rows(value, store, part, matrix.row, lane, stored)

@@ -166,11 +166,19 @@ def guarded_view(
         already = any(bound.steps[lane] for bound in view.bounds)
         if not step or already:
             continue
-        top = step * (reach - 1)
+        top = starting(layout, each, axis, space) + step * (reach - 1)
         top += sum(abs(c) * (space.most(d) - 1) for d, c in each.terms if d != lane)
         if top >= layout.physical[axis]:
             view = view.bounded(axis_bound(layout, each, axis, space))
     return view
+
+
+def starting(layout: Layout, each: Affine, axis: int, space: Space) -> int:
+    """The furthest into its buffer, along one axis, that an active node's part of the loops
+    starts: more than 0 where the space is a part of what the node has to do."""
+    steps = np.array([each.coefficient(d) for d in range(len(space.sizes))], np.int64)
+    place = each.offset + space.starts @ steps - layout.origin()[:, axis]
+    return int(place[space.active].max(initial=0))
 
 
 def tail_bound(layout: Layout, last: Affine, space: Space) -> Bound | None:
@@ -184,7 +192,8 @@ def tail_bound(layout: Layout, last: Affine, space: Space) -> Bound | None:
     if (held[space.active] == layout.physical[-1]).all():
         return None
     steps = tuple(last.coefficient(axis) for axis in range(len(space.sizes)))
-    return Bound(steps, np.zeros(space.nodes, np.int64), held)
+    first = last.offset + space.starts @ np.array(steps, np.int64)
+    return Bound(steps, first - start[:, -1], held)
 
 
 def lane_blocks(request: Request, layout: Layout) -> int:

@@ -115,22 +115,33 @@ class Region:
     def leaves(self, value: SSAValue, amap: Map) -> list[Leaf]:
         """The operands that an expression reads, without those behind the root."""
         found: dict[Leaf, None] = {}
-        seen: set[tuple[SSAValue, Map]] = set()
+        for part, where in self.parts_of(value, amap):
+            number = self.argument(part)
+            if number is not None:
+                found[number, where] = None
+        return list(found)
+
+    def steps(self, value: SSAValue, amap: Map) -> int:
+        """How many element-wise ops an expression takes, without those behind the root."""
+        owners = [part.owner for part, _ in self.parts_of(value, amap)]
+        return sum(isinstance(op, NNOp) and op.FUSIBLE == "elementwise" for op in owners)
+
+    def parts_of(self, value: SSAValue, amap: Map) -> list[tuple[SSAValue, Map]]:
+        """An expression's values down to operands, constants and the root, each once."""
+        seen: dict[tuple[SSAValue, Map], None] = {}
 
         def walk(value: SSAValue, amap: Map) -> None:
             value = self.whole(value)
             if (value, amap) in seen:
                 return
-            seen.add((value, amap))
-            number = self.argument(value)
-            if number is not None:
-                found[number, amap] = None
-            elif value.owner is not self.root and not isinstance(value.owner, ConstantOp):
+            seen[value, amap] = None
+            end = value.owner is self.root or isinstance(value.owner, ConstantOp)
+            if self.argument(value) is None and not end:
                 for each in self.operands_of(value, amap):
                     walk(*each)
 
         walk(value, amap)
-        return list(found)
+        return list(seen)
 
 
 def rank(value: SSAValue) -> int:

@@ -119,6 +119,10 @@ class View:
     def item(self) -> int:
         return self.layout.item
 
+    def moves(self, dim: int) -> bool:
+        """True where going along a domain dim changes what is touched."""
+        return bool(self.steps[dim]) or any(bound.steps[dim] for bound in self.bounds)
+
     def shifted(self, moves: Mapping[int, int]) -> View:
         """The view from a point further on."""
         bounds = tuple(

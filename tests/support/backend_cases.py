@@ -26,7 +26,7 @@ from dojocc.dialects.tile import (
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.emit import emit_program
 from dojocc.passes.kernels import kernel_calls
-from dojocc.passes.kernels.builder import buffer_type
+from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
