@@ -26,8 +26,8 @@ from dojocc.dialects.tile import (
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.emit import emit_program
 from dojocc.passes.kernels import kernel_calls
-from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.kernels.frame import Request
+from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
 from dojocc.passes.solve.exchange import covers, exchange_segments, identity
