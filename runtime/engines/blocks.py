@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from dojocc.runtime.engines.lift import Nest
 
 
+def block_product(nest: Nest, op: Op, counts: tuple[int, ...], carried: int) -> np.ndarray | None:
+    """The result of one product of such a run, all of which the first one finds; None elsewhere."""
+    if not op.row.product or op.row.unit != "matrix":
+        return None
+    if op.word not in nest.products:
+        nest.products = product_block(nest, op, counts, carried) or {}
+    return nest.products.pop(op.word, None)
+
+
 def product_block(
     nest: Nest, op: Op, counts: tuple[int, ...], carried: int
 ) -> dict[int, np.ndarray] | None:
@@ -75,7 +84,8 @@ def evenly_spaced(nest: Nest, registers: list[int]) -> tuple[Load, int, int, int
         steps.append(step)
     if any(step is None or step != steps[0] for step in steps):
         return None
-    return first, *(steps[0] if steps and steps[0] is not None else (0, 0, 0))
+    base, y, x = steps[0] if steps and steps[0] is not None else (0, 0, 0)
+    return first, base, y, x
 
 
 def distance(a: Access, b: Access) -> tuple[int, int, int] | None:
@@ -112,7 +122,10 @@ def alike(a: Bounds, b: Bounds) -> bool:
     if any(getattr(a, name) != getattr(b, name) for name in names):
         return False
     limits = ((a.y_limit, b.y_limit), (a.x_limit, b.x_limit))
-    return all(np.array_equal(one, other) for one, other in limits)
+    return all(
+        np.array_equal(-1 if one is None else one, -1 if other is None else other)
+        for one, other in limits
+    )
 
 
 def with_axes(load: tuple[Load, int, int, int], count: int, place: int) -> Load:

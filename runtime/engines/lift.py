@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dojocc.runtime.engines.access import Access, lanes_inside
-from dojocc.runtime.engines.blocks import product_block
+from dojocc.runtime.engines.blocks import block_product
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
 from dojocc.runtime.engines.hazards import Touch, apart, conflict, narrowed
@@ -353,16 +353,12 @@ class Nest:
         target = op.row.outputs[0]
         number = int(op.fields[target.name])
         counts = tuple(self.counts[loop] for loop in self.path)
-        result = self.products.pop(op.word, None)
-        if result is None and op.row.product and op.row.unit == "matrix":
-            self.products = product_block(self, op, counts, carried) or {}
-            result = self.products.pop(op.word, None)
-        start = self.start(target.kind, number, carried, op.row.lanes) if result is None else None
-        if start is not None and op.row.product:
-            result = product_reduction(self, op, counts, carried, start)
-        if start is not None and result is None:
-            result = fold(self, op, counts, carried, start)
-        assert result is not None
+        result = block_product(self, op, counts, carried)
+        if result is None:
+            start = self.start(target.kind, number, carried, op.row.lanes)
+            result = product_reduction(self, op, counts, carried, start) if op.row.product else None
+            if result is None:
+                result = fold(self, op, counts, carried, start)
         self.slots[(target.kind, number)] = Slot(result, self.depth - carried)
 
     def start(self, kind: str, number: int, carried: int, view: str) -> np.ndarray:
