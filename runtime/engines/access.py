@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from dojocc.runtime.engines.memory import Memory
 from dojocc.runtime.engines.thread import NO_LIMIT
 from dojocc.runtime.errors import MachineStop
 
@@ -144,32 +145,21 @@ def lanes_inside(access: Access) -> np.ndarray:
     return np.broadcast_to(mask[..., 0, :], (*mask.shape[:-2], 16))
 
 
-def region(sram: np.ndarray, nodes, access: Access) -> tuple[np.ndarray, int]:
-    """(bytes [nodes, length], offset of the base in them): the touched span of every node; a
-    view where it can be.
+def region(memory: Memory, nodes: np.ndarray, access: Access) -> tuple[np.ndarray, int]:
+    """(bytes [nodes, length], offset of the base in them): the touched span of every node, or one
+    row where all hold the same; a view where it can be.
     """
     low, high = access.span()
-    size = sram.shape[1]
+    lowest, highest = int(np.min(access.base)) + low, int(np.max(access.base)) + high
+    if access.bounds is None and (lowest < 0 or highest > memory.size):
+        raise trap(access, lowest, highest, memory.size)
     if isinstance(access.base, (int, np.integer)):
-        start, stop = int(access.base) + low, int(access.base) + high
-        if start >= 0 and stop <= size:
-            return sram[nodes, start:stop], -low
-        if access.bounds is None:
-            raise trap(access, start, stop, size)
-        first, end = max(start, 0), min(stop, size)
-        inner = sram[nodes, first:end] if end > first else np.zeros((len(sram[nodes]), 0), np.uint8)
-        whole = np.zeros((inner.shape[0], stop - start), np.uint8)
-        if end > first:
-            whole[:, first - start : end - start] = inner
-        return whole, -low
-    base = np.asarray(access.base, np.int64)
-    start, stop = int(base.min()) + low, int(base.max()) + high
-    if access.bounds is None and (start < 0 or stop > size):
-        raise trap(access, start, stop, size)
-    index = base[:, None] + np.arange(low, high)
-    rows = np.arange(sram.shape[0])[nodes][:, None]
-    whole = sram[rows, np.clip(index, 0, size - 1)]
-    whole[(index < 0) | (index >= size)] = 0
+        return memory.view(nodes, lowest, highest), -low
+    bases, which = np.unique(access.base, return_inverse=True)
+    whole = np.empty((len(nodes), high - low), np.uint8)
+    for number, base in enumerate(bases.tolist()):
+        chosen = np.flatnonzero(which == number)
+        whole[chosen] = memory.view(nodes[chosen], base + low, base + high)
     return whole, -low
 
 
@@ -189,11 +179,11 @@ def strided(bytes_: np.ndarray, offset: int, access: Access, dtype) -> np.ndarra
     return as_strided(first, (bytes_.shape[0], *access.shape), (bytes_.strides[0], *steps))
 
 
-def codes(sram: np.ndarray, nodes, access: Access) -> np.ndarray:
-    """The touched elements as unsigned codes, shape (nodes, *shape); out-of-bounds ones are
+def codes(memory: Memory, nodes: np.ndarray, access: Access) -> np.ndarray:
+    """The touched elements as unsigned codes, shape (nodes or 1, *shape); out-of-bounds ones are
     whatever lies there.
     """
-    bytes_, offset = region(sram, nodes, access)
+    bytes_, offset = region(memory, nodes, access)
     return strided(bytes_, offset, access, np.dtype(f"u{access.item}"))
 
 

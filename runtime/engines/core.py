@@ -17,7 +17,6 @@ from dojocc.runtime.engines.thread import Descriptor, Scalar, Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS
-from dojocc.runtime.layout import evenly
 
 
 class Plain:
@@ -42,17 +41,6 @@ class Core:
         self.machine = machine
         self.counters = counters
         self.in_loop = 0
-
-    def sram(self, thread: Thread) -> np.ndarray:
-        return self.machine.sram[thread.cls]
-
-    def rows(self, thread: Thread) -> slice | np.ndarray:
-        """The thread's nodes as a slice where they are evenly spaced, else as indexes."""
-        return evenly(thread.nodes)
-
-    def dirty(self, thread: Thread, low: int, high: int) -> None:
-        """Remember that bytes [low, high) of the class may have changed."""
-        self.machine.dirty[thread.cls].add((low, high))
 
     def identity(self, thread: Thread) -> np.ndarray:
         """[nodes, 6]: node id, row, column, die, grid row, grid column."""

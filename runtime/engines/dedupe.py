@@ -18,25 +18,20 @@ SAMPLES = 64
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """Bytes [low, high) of the rows `nodes` of `memory`.
+    """Rows of bytes.
 
     `used.bytes[kind[i]]` says which bytes of row i count (None: all do); rows of different kind are
     never the same.
     """
 
-    memory: np.ndarray
-    nodes: np.ndarray
-    low: int
-    high: int
+    rows: np.ndarray
     used: Used | None = None
     kind: np.ndarray | None = None
 
-    def row(self, number: int) -> np.ndarray:
-        return self.memory[self.nodes[number], self.low : self.high]
-
     def visible(self, numbers: np.ndarray) -> np.ndarray:
-        """Copies of some rows, bytes that do not count zeroed."""
-        rows = self.memory[self.nodes[numbers], self.low : self.high]
+        """Some rows, bytes that do not count zeroed."""
+        every = len(numbers) == len(self.rows) and (np.diff(numbers) == 1).all()
+        rows = self.rows if every else self.rows[numbers]
         if self.used is None or self.kind is None:
             return rows
         return rows * self.used.bytes[self.kind[numbers]].view(np.uint8)
@@ -44,7 +39,7 @@ class Spans:
 
 def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
     """(representatives, group of every row): rows equal in all bytes that count are one group."""
-    count = len(spans.nodes)
+    count = len(spans.rows)
     if count == 1:
         return np.zeros(1, np.int64), np.zeros(1, np.int64)
     _, first, group = np.unique(_sample(spans), return_index=True, return_inverse=True)
@@ -56,12 +51,12 @@ def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
 
 def _sample(spans: Spans) -> np.ndarray:
     """One opaque key a row: some bytes that always count, and the row's kind."""
-    places = np.arange(spans.high - spans.low)
+    places = np.arange(spans.rows.shape[1])
     if spans.used is not None:
         places = spans.used.always
-    places = places[:: max(1, len(places) // SAMPLES)] + spans.low
-    key = np.zeros((len(spans.nodes), len(places) + 1), np.int64)
-    key[:, :-1] = spans.memory[spans.nodes[:, None], places]
+    places = places[:: max(1, len(places) // SAMPLES)]
+    key = np.zeros((len(spans.rows), len(places) + 1), np.int64)
+    key[:, :-1] = spans.rows[:, places]
     if spans.kind is not None:
         key[:, -1] = spans.kind
     return key.view([("", np.void, key.shape[1] * 8)]).reshape(-1)
@@ -90,17 +85,16 @@ def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarr
 
 def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
     """Which of `members` agree with the representative in all bytes that count."""
-    rows = evenly(spans.nodes[members])
+    rows = evenly(members)
     equal = np.ones(len(members), bool)
     for low, high in _runs(spans, representative):
-        expected = _widest(spans.row(representative)[low:high])
-        low, high = spans.low + low, spans.low + high
+        expected = _widest(spans.rows[representative][low:high])
         if isinstance(rows, slice):
-            block = spans.memory[rows, low:high].view(expected.dtype)
+            block = spans.rows[rows, low:high].view(expected.dtype)
             equal &= (block == expected).all(axis=1)
             continue
         for number, row in enumerate(rows):
-            found = spans.memory[row, low:high].view(expected.dtype)
+            found = spans.rows[row, low:high].view(expected.dtype)
             equal[number] &= bool((found == expected).all())
     return equal
 
@@ -108,7 +102,7 @@ def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
 def _runs(spans: Spans, row: int) -> tuple[tuple[int, int], ...]:
     """[low, high) of the runs of bytes that count."""
     if spans.used is None or spans.kind is None:
-        return ((0, spans.high - spans.low),)
+        return ((0, spans.rows.shape[1]),)
     return spans.used.runs[int(spans.kind[row])]
 
 

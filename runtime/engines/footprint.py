@@ -44,12 +44,14 @@ def at_nodes(access: Access, nodes: np.ndarray) -> Access:
 class Used:
     """`used_bytes` of an access, and what follows from it.
 
-    runs[class]: [low, high) of the bytes used; always: offsets that every class uses.
+    runs[class]: [low, high) of the bytes used; always: offsets that every class uses; seen: [low,
+    high) of the bytes that some class uses.
     """
 
     bytes: np.ndarray
     runs: tuple[tuple[tuple[int, int], ...], ...]
     always: np.ndarray
+    seen: tuple[int, int]
 
 
 def used_of(used: np.ndarray) -> Used:
@@ -58,7 +60,9 @@ def used_of(used: np.ndarray) -> Used:
     for row in used:
         edges = np.flatnonzero(np.diff(row, prepend=False, append=False)).reshape(-1, 2)
         runs.append(tuple((int(low), int(high)) for low, high in edges))
-    return Used(used, tuple(runs), np.flatnonzero(used.all(axis=0)))
+    some = np.flatnonzero(used.any(axis=0))
+    seen = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 0)
+    return Used(used, tuple(runs), np.flatnonzero(used.all(axis=0)), seen)
 
 
 class Footprints:
@@ -66,6 +70,13 @@ class Footprints:
 
     def __init__(self) -> None:
         self.known: dict[tuple, Used] = {}
+
+    def seen(self, access: Access, nodes: int) -> tuple[int, int]:
+        """[low, high) of the span that some node of `nodes` reads; all of it without bounds."""
+        if access.bounds is None:
+            low, high = access.span()
+            return 0, high - low
+        return self.get(access, bound_classes(access, nodes)[0]).seen
 
     def get(self, access: Access, first: np.ndarray) -> Used:
         bounds = bounds_of(at_nodes(access, first))

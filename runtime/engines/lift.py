@@ -18,6 +18,7 @@ from dojocc.runtime.engines.access import Access, lanes_inside
 from dojocc.runtime.engines.blocks import block_product
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
+from dojocc.runtime.engines.exchange import spans
 from dojocc.runtime.engines.hazards import Touch, apart, conflict, narrowed
 from dojocc.runtime.engines.loads import Load, affine, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
@@ -55,15 +56,13 @@ def trip_counts(loop: Loop, thread: Thread) -> dict[Loop, int | np.ndarray]:
 
 
 class Nest:
-    """One attempt to run a loop nest at once. `sram` is the class's memory, `nodes` the rows to
-    use.
-    """
+    """One attempt to run a loop nest at once, on `nodes` of the class that `memory` belongs to."""
 
     def __init__(self, engine: Vector, thread: Thread, counts: dict[Loop, int]) -> None:
         self.engine = engine
         self.thread = thread
-        self.sram = engine.sram(thread)
-        self.nodes = engine.rows(thread)
+        self.memory = engine.machine.memory[thread.cls]
+        self.nodes = thread.nodes
         self.counts = counts
         self.path: list[Loop] = []
         self.slots: dict[tuple[str, int], Slot] = {}
@@ -215,6 +214,7 @@ class Nest:
     def run(self, loop: Loop) -> None:
         """Run the nest; afterwards the thread holds what the last iteration left."""
         self.check(loop)
+        self.prepare()
         outside = list(self.thread.counters)
         try:
             if self.counts[loop]:
@@ -224,6 +224,14 @@ class Nest:
         for (kind, number), slot in self.slots.items():
             self.settle(kind, number, slot)
         self.engine.counters.lifted(self.pending, len(self.thread.nodes))
+
+    def prepare(self) -> None:
+        """Rows of their own for the spans that will be stored to, each span once."""
+        wanted = [(a, b) for a, b in self.stored if a >= 0 and b <= self.memory.size]
+        if wanted:
+            low, high = np.array(wanted).T
+            for start, stop in spans(low, high)[1]:
+                self.memory.exclusive(start, stop)
 
     def settle(self, kind: str, number: int, slot: Slot) -> None:
         """Write a register's final value back to the thread."""
@@ -285,7 +293,7 @@ class Nest:
         """Run one instruction for all iterations of the open loops."""
         row = op.row
         if row.access is not None:
-            self.memory(op)
+            self.touch(op)
         elif op.name == "pinb":
             access = self.access(op, tuple(self.path))
             self.write("p", int(op.fields["d"]), lanes_inside(access))
@@ -313,7 +321,7 @@ class Nest:
             value = value.reshape((1,) * (rank - value.ndim) + value.shape)
         self.slots[(kind, number)] = Slot(value, self.depth)
 
-    def memory(self, op: Op) -> None:
+    def touch(self, op: Op) -> None:
         """A load becomes a pending `Load`; a store is carried out."""
         if op.access.indexed:
             result = masked(op, gather(self, op), self)

@@ -15,6 +15,7 @@ from dojocc.runtime.engines.thread import Descriptor, Thread
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS, decode, encode
+from dojocc.runtime.layout import evenly
 
 if TYPE_CHECKING:
     from dojocc.runtime.engines.lift import Nest
@@ -98,14 +99,14 @@ def widen(raw: np.ndarray, fmt: Descriptor) -> np.ndarray:
 def load_values(nest: Nest, load: Load) -> np.ndarray:
     """Lanes [nodes, loops..., 16] of a load."""
     access, op = load.access, load.op
-    raw = codes(nest.sram, nest.nodes, access)
+    raw = codes(nest.memory, nest.nodes, access)
     mask = inside(access)
     if op.access.raw:
         values = raw if mask is None else np.where(mask, raw, np.uint8(0))
         return _raw_lanes(values)
     fmt = descriptor(op, nest.thread)
     if access.item == 2 and raw.size > 2 * _span_items(access) * raw.shape[0]:
-        bytes_, offset = region(nest.sram, nest.nodes, access)
+        bytes_, offset = region(nest.memory, nest.nodes, access)
         values = decoded_view(bytes_, offset, access, fmt)
     else:
         values = widen(raw, fmt)
@@ -177,16 +178,17 @@ def store_values(nest: Nest, op: Op, access: Access) -> None:
 
 def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
     low, high = access.where()
-    if low < 0 or high > nest.sram.shape[1]:
+    if low < 0 or high > nest.memory.size:
         raise MachineStop(
             "trap: a store leaves SRAM",
-            numbers=f"bytes [{low}, {high}) of a memory of {nest.sram.shape[1]} bytes",
+            numbers=f"bytes [{low}, {high}) of a memory of {nest.memory.size} bytes",
         )
-    nest.engine.dirty(nest.thread, low, high)
+    whole = nest.memory.exclusive(low, high)
     if isinstance(access.base, np.ndarray):
-        _write_scattered(nest, access, value, keep)
+        _write_scattered(nest, whole, access, value, keep)
         return
-    bytes_, offset = region(nest.sram, nest.nodes, access)
+    rows = evenly(nest.nodes)
+    bytes_, offset = whole[rows], -access.span()[0]
     target = strided(bytes_, offset, access, value.dtype)
     if keep is None:
         target[...] = value
@@ -194,28 +196,27 @@ def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | Non
         np.copyto(
             target, np.broadcast_to(value, target.shape), where=np.broadcast_to(keep, target.shape)
         )
-    if not isinstance(nest.nodes, slice):
-        start = int(access.base) + access.span()[0]
-        nest.sram[nest.nodes, start : start + bytes_.shape[1]] = bytes_
+    if not isinstance(rows, slice):
+        whole[rows] = bytes_
 
 
 def _write_scattered(
-    nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None
+    nest: Nest, whole: np.ndarray, access: Access, value: np.ndarray, keep: np.ndarray | None
 ) -> None:
-    """Bases differ by node: write by byte index."""
-    rows = np.arange(nest.sram.shape[0])[nest.nodes]
+    """Bases differ by node: write by byte index into `whole`, which begins at the lowest byte."""
+    rows, lowest = nest.nodes, access.where()[0]
     shape = (len(rows), *access.shape)
     value, offset = np.broadcast_to(value, shape), np.zeros(access.shape, np.int64)
     for axis, (count, step) in enumerate(zip(access.shape, access.steps, strict=True)):
         offset = offset + (np.arange(count) * step).reshape(
             (-1,) + (1,) * (len(access.shape) - axis - 1)
         )
-    address = np.asarray(access.base).reshape(-1, *(1,) * len(access.shape)) + offset
+    address = np.asarray(access.base - lowest).reshape(-1, *(1,) * len(access.shape)) + offset
     chosen = np.ones(shape, bool) if keep is None else np.broadcast_to(keep, shape)
     row = np.broadcast_to(rows.reshape(-1, *(1,) * len(access.shape)), shape)[chosen]
     content = np.ascontiguousarray(value[chosen]).view(np.uint8).reshape(-1, access.item)
     for byte in range(access.item):
-        nest.sram[row, address[chosen] + byte] = content[:, byte]
+        whole[row, address[chosen] + byte] = content[:, byte]
 
 
 def gather(nest: Nest, op: Op) -> np.ndarray:
@@ -234,15 +235,17 @@ def gather(nest: Nest, op: Op) -> np.ndarray:
     index = nest.vector(int(op.fields["b"])).view(np.int32).astype(np.int64)
     address = start + index * item
     low, high = int(address.min()), int(address.max()) + item
-    if low < 0 or high > nest.sram.shape[1]:
+    if low < 0 or high > nest.memory.size:
         raise MachineStop(
             "trap: an indexed load leaves SRAM",
-            numbers=f"bytes [{low}, {high}) of a memory of {nest.sram.shape[1]} bytes",
+            numbers=f"bytes [{low}, {high}) of a memory of {nest.memory.size} bytes",
             help="an index is out of range, or the generator's base is wrong",
         )
     nest.check_gather(low, high)
-    rows = np.arange(nest.sram.shape[0])[nest.nodes].reshape(-1, *(1,) * (address.ndim - 1))
-    if item > 1 and not (address % item).any() and nest.sram.shape[1] % item == 0:
-        return widen(nest.sram.view(f"u{item}")[rows, address // item], fmt)
-    parts = nest.sram[rows[..., None], address[..., None] + np.arange(item)]
+    held = nest.memory.read(low, high)
+    rows = held.grouping.of[nest.nodes].reshape(-1, *(1,) * (address.ndim - 1))
+    address = address - held.origin
+    if item > 1 and not (address % item).any():
+        return widen(held.buffer.view(f"u{item}")[rows, address // item], fmt)
+    parts = held.buffer[rows[..., None], address[..., None] + np.arange(item)]
     return widen(np.ascontiguousarray(parts).view(f"u{item}")[..., 0], fmt)

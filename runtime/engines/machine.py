@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dojocc.runtime.engines.footprint import Footprints
+from dojocc.runtime.engines.images import fetch, place
+from dojocc.runtime.engines.memory import LINE, Contents, Memory, Part, frame
 from dojocc.runtime.engines.transfers import ListParser
 from dojocc.runtime.engines.tree import Op, Tree
 from dojocc.runtime.errors import InputError, MachineStop
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from dojocc.runtime.engines.contraction import Operand
     from dojocc.runtime.engines.scheduler import Group
 
+FIXED_BYTES = 1 << 30  # kept at most of what transfers make of images alone
 WATCHDOG = 1 << 33  # node instructions run one by one, not counting lifted work
 THREADS = 4
 
@@ -78,19 +81,22 @@ class Machine:
         self.program = program
         self.sram_bytes = program.target.node.sram_bytes
         self.trees = [Tree(c.code, c.entries) for c in program.classes]
-        self.sram = [np.zeros((len(c.nodes), self.sram_bytes), np.uint8) for c in program.classes]
-        self.dirty: list[set[tuple[int, int]]] = [set() for _ in program.classes]
-        self.dram: dict[int, np.ndarray] = {}
+        self.contents = Contents(FIXED_BYTES)
+        self.memory = [
+            Memory(len(c.nodes), self.sram_bytes, self.contents) for c in program.classes
+        ]
+        self.dram: dict[int, Memory] = {}
         self.names = {c.name: number for number, c in enumerate(program.classes)}
         self.parser = ListParser(self)
         self.footprints = Footprints()
-        self.spans: dict[int, tuple[int, np.ndarray]] = {}
         self.operands: dict[tuple, Operand] = {}
         self.limit = watchdog
         self.reset()
         for image in filter(images, program.images):
             self.write_image(image)
         self.fill_dram()
+        for memory in (*self.memory, *self.dram.values()):
+            memory.keep()
 
     def reset(self) -> None:
         """Semaphores and barriers as at the start."""
@@ -99,38 +105,15 @@ class Machine:
         self.watched = 0
 
     def restore(self) -> None:
-        """Images that the last run may have overwritten, again as at the start."""
+        """Memories, semaphores and barriers as at the start."""
         self.reset()
-        for image in self.program.images:
-            cls = self.names[image.cls]
-            low, high = image.address, image.address + image.layout.bytes
-            if self.written(cls, low, high):
-                self.write_image(image)
-        if self.dram:
-            self.fill_dram()
-
-    def written(self, cls: int, low: int, high: int) -> bool:
-        """True when a run may have written some of bytes [low, high)."""
-        spans = self.dirty[cls]
-        count, edges = self.spans.get(cls, (0, np.zeros((0, 2), np.int64)))
-        if count != len(spans):
-            edges = np.array(sorted(spans), np.int64).reshape(-1, 2)
-            self.spans[cls] = (len(spans), edges)
-        return bool(((edges[:, 0] < high) & (edges[:, 1] > low)).any())
-
-    def fixed(self, cls: int, low: int, high: int) -> bool:
-        """True when bytes [low, high) lie in an image and nothing has written them since."""
-        inside = any(
-            self.names[image.cls] == cls
-            and image.address <= low
-            and high <= image.address + image.layout.bytes
-            for image in self.program.images
-        )
-        return inside and not self.written(cls, low, high)
+        for memory in (*self.memory, *self.dram.values()):
+            memory.restore()
 
     def write_image(self, image: Image) -> None:
-        content = self.program.content(image)
-        image.layout.write(content, self.sram[self.names[image.cls]], image.address)
+        memory = self.memory[self.names[image.cls]]
+        tensor = self.program.tensors[image.tensor]
+        place(tensor, image.layout, memory, image.address, self.contents.of(("image", image.name)))
 
     def fill_dram(self) -> None:
         """DRAM as far as images and lists use it."""
@@ -147,12 +130,17 @@ class Machine:
                 dip = int(entry["peer"])
                 sizes[dip] = max(sizes.get(dip, 0), end)
         for dip, size in sizes.items():
-            self.dram[dip] = np.zeros(-(-size // 64) * 64, np.uint8)
+            self.dram[dip] = Memory(1, -(-size // LINE) * LINE, self.contents)
         for image in self.program.dram:
-            content = (
-                np.ascontiguousarray(self.program.tensors[image.tensor]).reshape(-1).view(np.uint8)
-            )
-            self.dram[image.dip][image.address : image.address + len(content)] = content
+            array = np.ascontiguousarray(self.program.tensors[image.tensor])
+            content = array.reshape(-1).view(np.uint8)
+            start, stop = image.address, image.address + len(content)
+            origin, width = frame(start, stop)
+            buffer = np.zeros((1, width), np.uint8)
+            buffer[0, start - origin : stop - origin] = content
+            memory = self.dram[image.dip]
+            number = self.contents.of(("dram", image.name))
+            memory.put(Part(start, stop, origin, buffer, memory.groupings.own, False, number))
 
     def identity(self, cls: int) -> np.ndarray:
         """[nodes, 6] for `rdid`: node id, row, column, die, grid row, grid column."""
@@ -195,13 +183,13 @@ class Machine:
         for name, array in inputs.items():
             port = ports[name]
             array = check_input(port, np.asarray(array))
-            layout = port.layout
-            layout.write(array.reshape(layout.shape), self.sram[self.names[port.cls]], port.address)
+            memory = self.memory[self.names[port.cls]]
+            place(array.reshape(port.layout.shape), port.layout, memory, port.address)
 
     def read_outputs(self) -> dict[str, np.ndarray]:
         result = {}
         for port in self.program.outputs:
-            values = port.layout.read(self.sram[self.names[port.cls]], port.address)
+            values = fetch(port.layout, self.memory[self.names[port.cls]], port.address)
             result[port.name] = values.reshape(port.shape).astype(port.dtype)
         return result
 

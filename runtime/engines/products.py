@@ -4,16 +4,18 @@ deduplicated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dojocc.runtime.engines.access import Access, inside, region
+from dojocc.runtime.engines.access import Access, inside, region, trap
 from dojocc.runtime.engines.contraction import Operand, contract
 from dojocc.runtime.engines.dedupe import Spans, group_spans
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
 from dojocc.runtime.engines.footprint import at_nodes, bound_classes
+from dojocc.runtime.engines.grouping import label
 from dojocc.runtime.engines.loads import Load, decoded_view, descriptor
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.tree import Op
@@ -98,41 +100,73 @@ def _from_values(nest: Nest, values: np.ndarray) -> Operand:
     return Operand(values, group)
 
 
-def unpadded(access: Access, fmt: Descriptor, spans: Spans) -> Operand:
-    """Operand of an access without bounds."""
-    first, group = group_spans(spans)
-    return Operand(decoded_view(spans.visible(first), -access.span()[0], access, fmt), group)
-
-
-def remembered(nest: Nest, access: Access, fmt: Descriptor, spans: Spans) -> Operand:
-    """An operand in memory that only an image has written: found and decoded once a machine."""
-    shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
-    key = (nest.thread.cls, spans.nodes.tobytes(), spans.low, spans.high, shape, access.item, fmt)
-    known = nest.engine.machine.operands
-    if key not in known:
-        known[key] = unpadded(access, fmt, spans)
-    return known[key]
-
-
 def from_memory(nest: Nest, access: Access, fmt: Descriptor) -> Operand:
     """Operand from the bytes of the nodes.
 
-    Nodes whose bytes agree wherever padding does not hide them share one row.
+    Nodes whose bytes agree wherever padding does not hide them share one row: those that memory
+    holds alike, and what a comparison of its rows finds.
     """
-    memory, nodes, base = nest.sram, nest.thread.nodes, access.base
     low, high = access.span()
-    if isinstance(base, np.ndarray) or base + low < 0 or base + high > memory.shape[1]:
-        memory, base = region(nest.sram, nest.nodes, access)
-        nodes = np.arange(len(memory))
-    spans = Spans(memory, nodes, int(base) + low, int(base) + high)
+    if isinstance(access.base, np.ndarray):
+        memory, _ = region(nest.memory, nest.nodes, access)
+        rows = np.arange(len(nest.nodes)) if len(memory) > 1 else np.zeros_like(nest.nodes)
+        return found_alike(nest, access, fmt, rows, lambda sample, _: memory[rows[sample]])
+    start, stop = int(access.base) + low, int(access.base) + high
     if access.bounds is None:
-        if memory is nest.sram and nest.engine.machine.fixed(
-            nest.thread.cls, spans.low, spans.high
-        ):
-            return remembered(nest, access, fmt, spans)
-        return unpadded(access, fmt, spans)
-    classes, kind = bound_classes(access, len(nodes))
-    spans = replace(spans, used=nest.engine.footprints.get(access, classes), kind=kind)
+        if start < 0 or stop > nest.memory.size:
+            raise trap(access, start, stop, nest.memory.size)
+        fixed = nest.memory.fixed(start, stop)
+        if fixed is not None:
+            return remembered(nest, access, fmt, (start, stop, fixed))
+    return held_alike(nest, access, fmt, start, stop)
+
+
+def held_alike(nest: Nest, access: Access, fmt: Descriptor, start: int, stop: int) -> Operand:
+    """Operand from bytes [start, stop) of the nodes; what is hidden on all of them is left out."""
+    memory, nodes = nest.memory, nest.nodes
+
+    def content(sample: np.ndarray, span: tuple[int, int]) -> np.ndarray:
+        rows = np.zeros((len(sample), stop - start), np.uint8)
+        low, high = start + span[0], start + span[1]
+        memory.gather(nodes[sample], low, high, rows[:, span[0] : span[1]])
+        return rows
+
+    seen = nest.engine.footprints.seen(access, len(nodes))
+    grouping = memory.grouping(start + seen[0], start + seen[1])
+    return found_alike(nest, access, fmt, grouping.of[nodes], content)
+
+
+def remembered(nest: Nest, access: Access, fmt: Descriptor, place: tuple) -> Operand:
+    """An operand that is the same in every run: found and decoded once a machine."""
+    shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
+    key = (nest.thread.cls, nest.nodes.tobytes(), place, shape, access.item, fmt)
+    known = nest.engine.machine.operands
+    if key not in known:
+        known[key] = held_alike(nest, access, fmt, *place[:2])
+    return known[key]
+
+
+def found_alike(
+    nest: Nest,
+    access: Access,
+    fmt: Descriptor,
+    rows: np.ndarray,
+    content: Callable[[np.ndarray, tuple[int, int]], np.ndarray],
+) -> Operand:
+    """Operand of nodes, of which those with equal `rows` hold the same; `content` gives the span of
+    some nodes, of which a part counts.
+    """
+    low, high = access.span()
+    if access.bounds is None:
+        pairs, sample = label([rows])
+        spans = Spans(content(sample, (0, high - low)))
+        first, group = group_spans(spans)
+        values = decoded_view(spans.visible(first), -low, access, fmt)
+        return Operand(values, group[pairs])
+    classes, kind = bound_classes(access, len(rows))
+    used = nest.engine.footprints.get(access, classes)
+    pairs, sample = label([rows, kind])
+    spans = Spans(content(sample, used.seen), used, kind[sample])
     first, group = group_spans(spans)
     values = decoded_view(spans.visible(first), -low, access, fmt)
-    return Operand(values, group, inside(at_nodes(access, first)))
+    return Operand(values, group[pairs], inside(at_nodes(access, sample[first])))

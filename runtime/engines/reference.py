@@ -59,19 +59,30 @@ def lanes_in_bounds(op: Op, thread: Thread, granules: int, elements: int) -> np.
 class Reference(Core):
     """Byte-exact, order-exact."""
 
-    def bytes_at(self, thread: Thread, address: np.ndarray, used: np.ndarray, op: Op) -> tuple:
-        """(row, byte) indexes for addresses [nodes, ...]; those not used go to byte 0."""
-        size = self.sram(thread).shape[1]
-        wrong = used & ((address < 0) | (address >= size))
+    def bytes_at(
+        self, thread: Thread, address: np.ndarray, used: np.ndarray, op: Op, write: bool = False
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """(bytes of the class's nodes, (row, column) in them) for addresses [nodes, ...]; those not
+        used go to some byte.
+        """
+        memory = self.machine.memory[thread.cls]
+        wrong = used & ((address < 0) | (address >= memory.size))
         if wrong.any():
             raise MachineStop(
                 "trap: an access leaves SRAM",
                 where=f"`{op.name}` at word {op.word}",
-                numbers=f"byte {int(address[wrong][0])} of a memory of {size} bytes",
+                numbers=f"byte {int(address[wrong][0])} of a memory of {memory.size} bytes",
                 help="check the generator's base and strides, and the trip counts of open loops",
             )
-        rows = thread.nodes.reshape(-1, *(1,) * (address.ndim - 1))
-        return np.broadcast_to(rows, address.shape), np.where(used, address, 0)
+        low = int(address.min(where=used, initial=memory.size - 1))
+        high = int(address.max(where=used, initial=low)) + 1
+        if write:
+            held, rows = memory.exclusive(low, high), thread.nodes
+        else:
+            part = memory.read(low, high)
+            held, rows = part.bytes(low, high), part.grouping.of[thread.nodes]
+        rows = np.broadcast_to(rows.reshape(-1, *(1,) * (address.ndim - 1)), address.shape)
+        return held, (rows, np.where(used, address - low, 0))
 
     def memory(self, op: Op, thread: Thread) -> None:
         if op.access.indexed:
@@ -102,10 +113,10 @@ class Reference(Core):
         inside = np.ones(address.shape[:3], bool)
         if shape.padded:
             inside = lanes_in_bounds(op, thread, shape.granules, self.elements(op))
-        index = self.bytes_at(
+        held, index = self.bytes_at(
             thread, address, np.broadcast_to(inside[..., None], address.shape), op
         )
-        raw = self.sram(thread)[index]
+        raw = held[index]
         raw[~inside] = 0
         if shape.raw:
             value = np.ascontiguousarray(raw.reshape(len(thread.nodes), 64)).view(np.uint32)
@@ -140,9 +151,8 @@ class Reference(Core):
         keep = np.broadcast_to(thread.predicate(int(op.fields["p"])), (len(thread.nodes), 16))
         keep = np.broadcast_to(keep.reshape(value.shape)[..., None], stored.shape)
         address = self.element_bytes(op, thread)
-        rows, bytes_ = self.bytes_at(thread, address, keep, op)
-        self.sram(thread)[rows[keep], bytes_[keep]] = stored[keep]
-        self.dirty(thread, int(address.min()), int(address.max()) + 1)
+        held, (rows, bytes_) = self.bytes_at(thread, address, keep, op, write=True)
+        held[rows[keep], bytes_[keep]] = stored[keep]
 
     def indexed(self, op: Op, thread: Thread) -> None:
         """vgat and vsca: lane address = generator + index x element size; lanes in order."""
@@ -153,24 +163,25 @@ class Reference(Core):
         address = start[:, None, None] + index[..., None] * row.bytes + np.arange(row.bytes)
         if op.access.kind == "load":
             used = np.ones(address.shape, bool)
-            raw = self.sram(thread)[self.bytes_at(thread, address, used, op)]
+            held, index = self.bytes_at(thread, address, used, op)
+            raw = held[index]
             stored = np.ascontiguousarray(raw).view(row.dtype)[..., 0]
             self.set_vector(op, thread, decode(stored, row, bias=fmt.bias))
             return
         value = lanes_as(thread.vector(int(op.fields["v"])), "i32" if row.kind == "int" else "f32")
         stored = np.ascontiguousarray(encode(value, row, bias=fmt.bias))[..., None].view(np.uint8)
         keep = np.broadcast_to(thread.predicate(int(op.fields["p"])), index.shape)
+        used = np.broadcast_to(keep[..., None], address.shape)
+        held, (rows, bytes_) = self.bytes_at(thread, address, used, op, write=True)
         for lane in range(16):
-            part = np.broadcast_to(keep[:, lane, None], address[:, lane].shape)
-            rows, bytes_ = self.bytes_at(thread, address[:, lane], part, op)
-            self.sram(thread)[rows[part], bytes_[part]] = stored[:, lane][part]
-        self.dirty(thread, int(address.min()), int(address.max()) + 1)
+            part = used[:, lane]
+            held[rows[:, lane][part], bytes_[:, lane][part]] = stored[:, lane][part]
 
     def scalar_load(self, op: Op, thread: Thread) -> np.ndarray:
         start = generator_address(thread.a[int(op.fields["a"])], thread) + 4 * int(op.fields["n"])
         address = start[:, None] + np.arange(4)
-        raw = self.sram(thread)[self.bytes_at(thread, address, np.ones(address.shape, bool), op)]
-        return np.ascontiguousarray(raw).view(np.int32)[:, 0].astype(np.int64)
+        held, index = self.bytes_at(thread, address, np.ones(address.shape, bool), op)
+        return np.ascontiguousarray(held[index]).view(np.int32)[:, 0].astype(np.int64)
 
     def in_bounds(self, op: Op, thread: Thread) -> np.ndarray:
         return lanes_in_bounds(op, thread, 1, 16)[:, 0]

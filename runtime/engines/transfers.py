@@ -1,17 +1,27 @@
 """The list parser: carries out transfer lists for all nodes of a group at once.
 
-A list's entries are expanded to equal granules (the largest power of two that divides every
-address, stride and length, up to 64 bytes) and copied by index; the expansion is kept for whole
-classes.
+A list is taken apart once into spans of its targets (`Job`). How a span is made depends on which
+nodes hold alike what it reads (`exchange.recipe`); that is remembered too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dojocc.runtime.engines.exchange import (
+    FIELDS,
+    Moves,
+    Recipe,
+    carry_out,
+    covered_nodes,
+    reach,
+    recipe,
+    spans,
+)
+from dojocc.runtime.engines.memory import NOT_FIXED, Memory, Part
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, NO_SEMAPHORE, PULL, PUSH
 
@@ -20,77 +30,38 @@ if TYPE_CHECKING:
     from dojocc.runtime.engines.thread import Thread
 
 KINDS = {"push": PUSH, "pull": PULL, "dld": DRAM_LOAD, "dst": DRAM_STORE}
-LARGEST = 64
-LONG_RUN = 24  # granules from which a slice beats an index
 
 
-@dataclass(frozen=True, eq=False)
-class Copy:
-    """Granule indexes from one memory to another: ("sram", class) or ("dram", dip).
+@dataclass(eq=False)
+class Made:
+    """A recipe, and, where all it reads is the same in every run, what came of it."""
 
-    `written` is for the first of `times` peers; each further one lies `step` granules on. `runs`
-    (first granule, last + 1, place in `read`) says the same as `written` where runs are long.
-    """
+    recipe: Recipe
+    content: int
+    buffer: np.ndarray | None = None
 
-    source: tuple[str, int]
-    target: tuple[str, int]
-    granule: int
-    read: np.ndarray
-    written: np.ndarray
-    times: int
-    step: int
-    runs: tuple[tuple[int, int, int], ...] = ()
+
+@dataclass(eq=False)
+class Job:
+    """Entries of a list that write one span of `target`, and the spans of `source` they read."""
+
+    source: Memory
+    target: Memory
+    moves: Moves
+    reads: list[tuple[int, int]]
+    covered: np.ndarray | None = None
+    made: dict[tuple, Made] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything one list does: copies, then posts (class, node, semaphore), and bytes moved."""
+    """Everything one list does: jobs, then posts (class, nodes, semaphores, how many), and bytes
+    moved.
+    """
 
-    copies: tuple[Copy, ...]
-    posts: tuple[tuple[int, np.ndarray, np.ndarray], ...]
+    jobs: tuple[Job, ...]
+    posts: tuple[tuple[int, np.ndarray, np.ndarray, np.ndarray], ...]
     bytes: int
-
-
-def divisor(values: np.ndarray) -> np.ndarray:
-    """Largest power of two up to 64 that divides each of `values` [n, k] row by row."""
-    low = np.bitwise_or.reduce(values.astype(np.int64), axis=1)
-    return np.where(low == 0, LARGEST, np.minimum(low & -low, LARGEST))
-
-
-def expand(entries: np.ndarray, granule: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(entry, source byte, target byte) of every granule of `entries`."""
-    per_run = entries["bytes"].astype(np.int64) // granule
-    count0, count1 = entries["count0"].astype(np.int64), entries["count1"].astype(np.int64)
-    total = per_run * count0 * count1
-    entry = np.repeat(np.arange(len(entries)), total)
-    step = np.arange(int(total.sum())) - np.repeat(np.cumsum(total) - total, total)
-    run, inner = np.divmod(step, per_run[entry])
-    outer, middle = np.divmod(run, count0[entry])
-
-    def place(start: str, stride0: str, stride1: str) -> np.ndarray:
-        value = entries[start].astype(np.int64)[entry] + inner * granule
-        return value + entries[stride0][entry] * middle + entries[stride1][entry] * outer
-
-    return (
-        entry,
-        place("src", "src_stride0", "src_stride1"),
-        place("dst", "dst_stride0", "dst_stride1"),
-    )
-
-
-def in_runs(
-    read: np.ndarray, written: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int, int], ...]]:
-    """The same granules ordered by target, and their runs if these are long on average."""
-    order = np.argsort(written, kind="stable")
-    ordered = written[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-2) != 1)
-    if len(starts) * LONG_RUN > len(written):
-        return read, written, ()
-    lengths = np.diff(starts, append=len(written))
-    first = ordered[starts]
-    runs = zip(first.tolist(), (first + lengths).tolist(), starts.tolist(), strict=True)
-    return read[order], ordered, tuple(runs)
 
 
 def each_peer(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +93,8 @@ class ListParser:
 
     def run(self, name: str, number: int, thread: Thread) -> int:
         """Carry out a list for the thread's nodes; gives the bytes moved."""
-        whole = len(thread.nodes) == len(self.machine.program.classes[thread.cls].nodes)
-        key = (number, thread.cls, name)
-        plan = self.plans.get(key) if whole else None
+        key = (number, thread.cls, name, thread.nodes.tobytes())
+        plan = self.plans.get(key)
         if plan is None:
             entries = self.entries(number, thread.cls, thread.nodes)
             if len(entries) and (entries["kind"] != KINDS[name]).any():
@@ -132,47 +102,63 @@ class ListParser:
                     f"trap: `{name}` started list {number}, which holds entries of another kind",
                     where=f"class {self.machine.program.classes[thread.cls].name}",
                 )
-            plan = self.plan(entries, thread.cls)
-            if whole:
-                self.plans[key] = plan
-        for copy in plan.copies:
-            self.copy(copy)
-        for cls, nodes, semaphores in plan.posts:
-            np.add.at(self.machine.semaphores[cls], (nodes, semaphores), 1)
+            plan = self.plans[key] = self.plan(entries, thread.cls)
+        self.move(plan)
+        for cls, nodes, semaphores, times in plan.posts:
+            self.machine.semaphores[cls][nodes, semaphores] += times
         return plan.bytes
 
-    def copy(self, copy: Copy) -> None:
-        source, target = (
-            self.granules(copy.source, copy.granule),
-            self.granules(copy.target, copy.granule),
-        )
-        content = source[copy.read]
-        if copy.runs:
-            self.copy_runs(copy, content, target.view(np.uint8))
-            return
-        for number in range(copy.times):
-            target[copy.written + number * copy.step if number else copy.written] = content
+    # -- bytes -------------------------------------------------------------------------------
 
-    def copy_runs(self, copy: Copy, content: np.ndarray, target: np.ndarray) -> None:
-        """Write long runs as slices of bytes."""
-        width, flat = copy.granule, content.view(np.uint8)
-        for number in range(copy.times):
-            shift = number * copy.step
-            for first, last, place in copy.runs:
-                part = flat[place * width : (place + last - first) * width]
-                target[(first + shift) * width : (last + shift) * width] = part
+    def move(self, plan: Plan) -> None:
+        """All jobs of a list: everything is read before anything is written in place."""
+        placed, later = [], []
+        for job in plan.jobs:
+            part, writes = self.result(job)
+            placed.append((job.target, part))
+            later += writes
+        for target, part in placed:
+            if part is not None:
+                target.put(part)
+        for memory, low, high, place, where, content in later:
+            memory.forget(low, high)
+            place[where] = content
 
-    def granules(self, memory: tuple[str, int], granule: int) -> np.ndarray:
-        """A memory as an array of granules."""
-        kind, number = memory
-        flat = (
-            self.machine.sram[number].reshape(-1) if kind == "sram" else self.machine.dram[number]
-        )
-        return flat.view(f"u{granule}" if granule <= 8 else f"V{granule}")
+    def result(self, job: Job) -> tuple[Part | None, list[tuple]]:
+        """The part a job makes, or the writes in place that remain to be done."""
+        sources = [job.source.read(low, high) for low, high in job.reads]
+        start, stop = job.moves.start, job.moves.stop
+        if job.covered is None:
+            job.covered = covered_nodes(job.moves, job.target.nodes)
+        old = [] if job.covered.all() else job.target.covering(start, stop)
+        key = (*(part.signature for part in sources), *(part.signature for part in old))
+        made = job.made.get(key)
+        if made is None:
+            steps = recipe(job.moves, sources, job.covered, old, job.target.groupings)
+            made = job.made[key] = Made(steps, self.content(job, steps, sources, old))
+        steps, buffer = made.recipe, made.buffer
+        if buffer is None:
+            buffer, later = carry_out(steps, sources, job.target)
+            if steps.in_place:
+                return None, [(job.target, start, stop, *write) for write in later]
+            if made.content != NOT_FIXED:
+                made.buffer = buffer
+        owned = made.content == NOT_FIXED
+        origin = steps.origin
+        part = Part(start, stop, origin, buffer, steps.grouping, owned, made.content)
+        return part, []
+
+    def content(self, job: Job, steps: Recipe, sources: list[Part], old: list[Part]) -> int:
+        """What stands for the result, if all it is made of is the same in every run."""
+        if steps.in_place or any(p.content == NOT_FIXED for p in (*sources, *old)):
+            return NOT_FIXED
+        return self.machine.contents.new(steps.grouping.count * (steps.stop - steps.start))
+
+    # -- plans -------------------------------------------------------------------------------
 
     def plan(self, entries: np.ndarray, cls: int) -> Plan:
-        """Expand entries, grouped by the memories they join and by granule."""
-        copies, posts, moved = [], [], 0
+        """A list's jobs and posts, by the memories its entries join."""
+        jobs, posts, moved = [], [], 0
         key = np.stack([entries["kind"].astype(np.int64), entries["peer_cls"].astype(np.int64)], 1)
         dram = np.isin(entries["kind"], (DRAM_LOAD, DRAM_STORE))
         key[:, 1] = np.where(dram, entries["peer"], key[:, 1])
@@ -180,45 +166,36 @@ class ListParser:
             part = entries[(key == (kind, other)).all(1)]
             size = part["bytes"].astype(np.int64) * part["count0"] * part["count1"] * part["peers"]
             moved += int(size.sum())
-            copies += self.copies(part, int(kind), int(other), cls)
+            jobs += self.jobs(part[size > 0], int(kind), int(other), cls)
             posts += self.posts(part, int(kind), int(other), cls)
-            self.remember(part, int(kind), int(other), cls)
-        return Plan(tuple(copies), tuple(posts), moved)
+        return Plan(tuple(jobs), tuple(posts), moved)
 
-    def remember(self, part: np.ndarray, kind: int, other: int, cls: int) -> None:
-        """Note which SRAM bytes the list writes."""
-        if kind == DRAM_STORE:
-            return
-        _, _, written = (
-            expand(part[part["bytes"] > 0], 1) if len(part) < 64 else (0, 0, _ends(part))
-        )
-        if len(written):
-            target = other if kind == PUSH else cls
-            self.machine.dirty[target].add((int(written.min()), int(written.max()) + 1))
-
-    def copies(self, part: np.ndarray, kind: int, other: int, cls: int) -> list[Copy]:
-        here, there = ("sram", cls), ("sram" if kind in (PUSH, PULL) else "dram", other)
-        source, target = (here, there) if kind in (PUSH, DRAM_STORE) else (there, here)
-        size = self.machine.sram_bytes
-        names = ("src", "dst", "bytes", "src_stride0", "dst_stride0", "src_stride1", "dst_stride1")
-        parts = [part[name].astype(np.int64) for name in names] + [np.full(len(part), size)]
-        granule = divisor(np.stack(parts, 1))
-        key = np.stack([granule, part["peers"], part["peer_stride"]], 1).astype(np.int64)
+    def jobs(self, part: np.ndarray, kind: int, other: int, cls: int) -> list[Job]:
+        """The jobs of entries of one kind between two memories."""
+        if not len(part):
+            return []
+        here = self.machine.memory[cls]
+        there = self.machine.memory[other] if kind in (PUSH, PULL) else self.machine.dram[other]
+        node, peer = (part[name].astype(np.int64) for name in ("node", "peer"))
+        if kind in (DRAM_LOAD, DRAM_STORE):
+            peer = np.zeros_like(peer)
+        outward = kind in (PUSH, DRAM_STORE)
+        source, target = (here, there) if outward else (there, here)
+        ones = np.ones(len(part), np.int64)
+        peers, stride = (part[n].astype(np.int64) for n in ("peers", "peer_stride"))
+        if kind != PUSH:
+            peers, stride = ones, ones
+        read_at, write_at = (node, peer) if outward else (peer, node)
+        fields = {name: part[name].astype(np.int64) for name in FIELDS}
         found = []
-        for width, peers, stride in np.unique(key, axis=0):
-            chosen = part[(key == (width, peers, stride)).all(1)]
-            entry, read, written = expand(chosen, int(width))
-            node, peer = (chosen[name].astype(np.int64)[entry] for name in ("node", "peer"))
-            if kind in (PUSH, PULL):
-                read += (node if kind == PUSH else peer) * size
-                written += (peer if kind == PUSH else node) * size
-            elif kind == DRAM_LOAD:
-                written += node * size
-            else:
-                read += node * size
-            step = int(stride) * size // int(width)
-            read, written, runs = in_runs(read // width, written // width)
-            found.append(Copy(source, target, int(width), read, written, int(peers), step, runs))
+        span, targets = spans(*reach(fields, "dst"))
+        for number, (start, stop) in enumerate(targets):
+            own = np.flatnonzero(span == number)
+            chosen = {name: column[own] for name, column in fields.items()}
+            which, reads = spans(*reach(chosen, "src"))
+            table = (column[own] for column in (read_at, write_at, peers, stride))
+            moves = Moves(chosen, *table, which, start, stop)
+            found.append(Job(source, target, moves, reads))
         return found
 
     def posts(self, part: np.ndarray, kind: int, other: int, cls: int) -> list[tuple]:
@@ -231,17 +208,7 @@ class ListParser:
                 continue
             chosen, peers = each_peer(chosen)
             nodes = peers if at_peer else chosen["node"].astype(np.int64)
-            found.append((other if at_peer else cls, nodes, chosen[name].astype(np.int64)))
+            place = nodes * 64 + chosen[name].astype(np.int64)
+            every, times = np.unique(place, return_counts=True)
+            found.append((other if at_peer else cls, every // 64, every % 64, times))
         return found
-
-
-def _ends(part: np.ndarray) -> np.ndarray:
-    """First and last written bytes of every entry (strides are not negative in written spans'
-    ends).
-    """
-    low = part["dst"].astype(np.int64)
-    ends = [low]
-    for count, stride in (("count0", "dst_stride0"), ("count1", "dst_stride1")):
-        ends += [e + (part[count].astype(np.int64) - 1) * part[stride] for e in list(ends)]
-    every = np.concatenate(ends)
-    return np.concatenate([every, every + np.tile(part["bytes"].astype(np.int64), len(ends)) - 1])

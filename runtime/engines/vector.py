@@ -55,7 +55,7 @@ class Vector(Core):
             place, base=place.base + 4 * int(op.fields["n"]), elements=1, item=4, bounds=None
         )
         return (
-            codes(self.sram(thread), self.rows(thread), word)
+            codes(self.machine.memory[thread.cls], thread.nodes, word)
             .reshape(-1)
             .view(np.int32)
             .astype(np.int64)

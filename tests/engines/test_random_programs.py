@@ -32,7 +32,7 @@ def final(built, exact: bool | None) -> tuple[np.ndarray | str, Counters]:
             Scheduler(machine, core).run()
     except MachineStop as stop:
         return stop.what.split(":")[0], counters
-    return machine.sram[0][:, :MEMORY].copy(), counters
+    return machine.memory[0].exclusive(0, MEMORY), counters
 
 
 @settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -88,7 +88,7 @@ def test_integer_reductions_are_lifted(mnemonic, combine, moving: bool, exact: b
     wanted = np.full((NODES, 16), 3, np.int32)
     for iteration in range(count):
         wanted = combine(wanted, rows[:, iteration if moving else 0])
-    found = machine.sram[0][:, 8192 : 8192 + 64].view(np.int32)
+    found = machine.memory[0].exclusive(8192, 8192 + 64).view(np.int32)
     np.testing.assert_array_equal(found, wanted)
     assert counters.lifted_share == 1.0
 
