@@ -20,11 +20,13 @@ class Operand:
     0.
 
     `mask` (broadcastable to values, or None): False where implicit padding reads as zero.
+    `arranged`: the matrices made of an operand that is the same in every run, by their axes.
     """
 
     values: np.ndarray
     group: np.ndarray
     mask: np.ndarray | None = None
+    arranged: dict[tuple, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None:
@@ -60,6 +62,15 @@ def roles(a: Operand, b: Operand, loops: int, reduced: tuple[int, ...]) -> Roles
 
 def _matrix(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
     """[distinct, batch, own x outer, reduced x depth], contiguous, padding zeroed."""
+    if operand.arranged is None:
+        return _arranged(operand, part, own, counts)
+    key = (part.both, own, tuple((loop, counts[loop]) for loop in part.reduced))
+    if key not in operand.arranged:
+        operand.arranged[key] = _arranged(operand, part, own, counts)
+    return operand.arranged[key]
+
+
+def _arranged(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
     values = operand.values
     outer, depth = values.ndim - 2, values.ndim - 1
     keep = part.both + own + (outer - 1,) + part.reduced + (depth - 1,)

@@ -6,13 +6,16 @@ in whether a loop may run at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from dojocc.runtime.engines.carried import of_loop
+from dojocc.runtime.engines.carried import of_loop, of_op
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.evaluate import arguments, masked, set_generator, uniform
 from dojocc.runtime.engines.lift import trip_counts
 from dojocc.runtime.engines.machine import Machine
+from dojocc.runtime.engines.tape import Event, Tape, places
 from dojocc.runtime.engines.thread import Descriptor, Scalar, Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 from dojocc.runtime.errors import MachineStop
@@ -41,6 +44,7 @@ class Core:
         self.machine = machine
         self.counters = counters
         self.in_loop = 0
+        self.tape: Tape | None = None
 
     def identity(self, thread: Thread) -> np.ndarray:
         """[nodes, 6]: node id, row, column, die, grid row, grid column."""
@@ -69,17 +73,32 @@ class Core:
         if differing:
             key = np.stack(differing, 1)
             _, group = np.unique(key, axis=0, return_inverse=True)
-            writes = of_loop(loop).writes
-            for number in range(int(group.max()) + 1):
-                where = np.flatnonzero(group.reshape(-1) == number)
-                part = thread.take(where, writes)
-                self.loop(loop, part)
-                thread.put(where, part, writes)
+            self.in_parts(loop, thread, group.reshape(-1))
             return
         self.tally("loop" if loop.register is None else "loopx", thread)
         if counts[loop] == 0 or self.whole(loop, thread, counts):
             return
         self.step(loop, thread, int(counts[loop]))
+
+    def take(self, thread: Thread, where: np.ndarray) -> Thread:
+        """A thread of some of the nodes, to go its own way."""
+        part = thread.take(where)
+        if self.tape is not None:
+            self.tape.take(thread, where, part)
+        return part
+
+    def in_parts(self, loop: Loop, thread: Thread, group: np.ndarray) -> None:
+        """Run a loop for the nodes of one group after another."""
+        uses = of_loop(loop)
+        for number in range(int(group.max()) + 1):
+            where = np.flatnonzero(group == number)
+            part = thread.take(where, uses.writes, uses.exposed)
+            if self.tape is not None:
+                self.tape.take(thread, where, part)
+            self.loop(loop, part)
+            thread.put(where, part, uses.writes)
+            if self.tape is not None:
+                self.tape.put(thread, where, part, uses.writes)
 
     def step(self, loop: Loop, thread: Thread, count: int) -> None:
         """Iteration after iteration."""
@@ -107,9 +126,11 @@ class Core:
         if row.access is not None:
             self.memory(op, thread)
         elif op.name == "ldx":
-            self.set_scalar(thread, int(op.fields["d"]), self.scalar_load(op, thread))
+            self.load_scalar(op, thread)
         elif op.name == "pinb":
-            thread.p[int(op.fields["d"])] = self.in_bounds(op, thread)
+            self.set_bounds(op, thread)
+            if self.tape is not None:
+                self.note(op, thread, self.set_bounds)
         elif op.name == "dset":
             self.set_descriptor(op, thread)
         elif op.name == "mfmt":
@@ -123,6 +144,30 @@ class Core:
             set_generator(op, thread.a[int(op.fields["d"])], lambda n: thread.x[int(n)])
         elif row.outputs:
             self.compute(op, thread)
+            if self.tape is not None and row.outputs[0].kind != "x":
+                self.note(op, thread, self.compute)
+
+    def note(self, op: Op, thread: Thread, again: Callable[[Op, Thread], None]) -> None:
+        """Write down an instruction that sets lanes."""
+        assert self.tape is not None
+        uses = of_op(op)
+        still = self.tape.still(thread, uses.exposed)
+        reads, writes = places(still, uses.exposed), places(still, uses.writes)
+        self.tape.add(Event(lambda _: again(op, still), reads, writes, lasting=False))
+
+    def set_bounds(self, op: Op, thread: Thread) -> None:
+        thread.p[int(op.fields["d"])] = self.in_bounds(op, thread)
+
+    def load_scalar(self, op: Op, thread: Thread) -> None:
+        value = self.scalar_load(op, thread)
+        if self.tape is not None and not self.lasting_scalar(op, thread):
+            still = self.tape.still(thread, of_op(op).exposed)
+            self.tape.expect(value, lambda: self.scalar_load(op, still))
+        self.set_scalar(thread, int(op.fields["d"]), value)
+
+    def lasting_scalar(self, op: Op, thread: Thread) -> bool:
+        """True when what `ldx` reads is the same in every run."""
+        return False
 
     def compute(self, op: Op, thread: Thread) -> None:
         """An instruction whose body gives the new value of its destination."""

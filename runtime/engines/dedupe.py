@@ -28,13 +28,17 @@ class Spans:
     used: Used | None = None
     kind: np.ndarray | None = None
 
-    def visible(self, numbers: np.ndarray) -> np.ndarray:
-        """Some rows, bytes that do not count zeroed."""
+    def some(self, numbers: np.ndarray) -> np.ndarray:
+        """Some of the rows."""
         every = len(numbers) == len(self.rows) and (np.diff(numbers) == 1).all()
-        rows = self.rows if every else self.rows[numbers]
+        return self.rows if every else self.rows[numbers]
+
+    def visible(self, number: int) -> bytes:
+        """The bytes of a row that count."""
+        row = self.rows[number]
         if self.used is None or self.kind is None:
-            return rows
-        return rows * self.used.bytes[self.kind[numbers]].view(np.uint8)
+            return row.tobytes()
+        return row[self.used.bytes[self.kind[number]]].tobytes()
 
 
 def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
@@ -43,23 +47,26 @@ def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
     if count == 1:
         return np.zeros(1, np.int64), np.zeros(1, np.int64)
     _, first, group = np.unique(_sample(spans), return_index=True, return_inverse=True)
+    if len(first) == count:
+        return np.arange(count), np.arange(count)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return _prove(spans, first[order], rank[group.reshape(-1)])
+    return _prove(spans, first[order], rank[group])
 
 
 def _sample(spans: Spans) -> np.ndarray:
-    """One opaque key a row: some bytes that always count, and the row's kind."""
+    """A key of every row, equal for equal rows: made of some bytes that count in every row, and the
+    row's kind.
+    """
     places = np.arange(spans.rows.shape[1])
     if spans.used is not None:
         places = spans.used.always
     places = places[:: max(1, len(places) // SAMPLES)]
-    key = np.zeros((len(spans.rows), len(places) + 1), np.int64)
-    key[:, :-1] = spans.rows[:, places]
-    if spans.kind is not None:
-        key[:, -1] = spans.kind
-    return key.view([("", np.void, key.shape[1] * 8)]).reshape(-1)
+    factors = np.uint64(2) * np.arange(1, len(places) + 2, dtype=np.uint64) + np.uint64(1)
+    factors *= np.uint64(0x9E3779B97F4A7C15)
+    key = spans.rows[:, places] @ factors[:-1]
+    return key if spans.kind is None else key + spans.kind.astype(np.uint64) * factors[-1]
 
 
 def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +82,7 @@ def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarr
         if len(members) == 1:
             continue
         for row in members[~_same(spans, members, int(representative))]:
-            key = (number, spans.visible(np.array([row])).tobytes())
+            key = (number, spans.visible(row))
             if key not in late:
                 late[key] = len(representatives)
                 representatives.append(row)

@@ -34,8 +34,8 @@ class Block:
 class Recipe:
     """How bytes [start, stop) of the target are made.
 
-    `grouping`: its rows afterwards; those of the nodes `begin`, which are not written over entirely,
-    begin with what these nodes held. `in_place`: the rows are the ones there are.
+    `grouping`: its rows afterwards; those of nodes `begin`, not written over entirely, begin
+    with what these nodes held. `in_place`: the rows are the ones there are.
     """
 
     start: int
@@ -50,7 +50,7 @@ class Recipe:
 @dataclass(frozen=True, eq=False)
 class Moves:
     """Entries (int64 by field of FIELDS) that write one span of the target; `node`: whose bytes
-    each reads; it writes on nodes `peer` + i x `stride`, i < `peers`; `source`: which span it reads.
+    each reads; it writes on nodes `peer` + i x `stride`, i < `peers`; `source`: the span it reads.
     """
 
     fields: dict[str, np.ndarray]

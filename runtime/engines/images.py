@@ -23,8 +23,8 @@ def place(
     buffer = np.zeros((len(first), width), np.uint8)
     rows = buffer[:, start - origin : stop - origin].view(codes.dtype)
     rows = rows.reshape(len(first), *layout.physical)
-    for row, (_, _, source, inside) in zip(rows, layout.parts(), strict=True):
-        row[inside] = codes[source]
+    for number, (_, _, source, inside) in enumerate(layout.parts()):
+        rows[(number, *inside)] = codes[source]
     grouping = memory.groupings.get(group)
     if grouping.own:
         buffer = buffer if len(group) == 1 else buffer[group]

@@ -8,9 +8,10 @@ the axes (nodes, one per open loop, lanes); an axis along which a value does not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,20 +19,18 @@ from dojocc.runtime.engines.access import Access, lanes_inside
 from dojocc.runtime.engines.blocks import block_product
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
-from dojocc.runtime.engines.exchange import spans
-from dojocc.runtime.engines.hazards import Touch, apart, conflict, narrowed
-from dojocc.runtime.engines.loads import Load, affine, gather, load_values, store_values
+from dojocc.runtime.engines.loads import Load, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
+from dojocc.runtime.engines.proof import NotLiftable, Proof, access_of, prove
 from dojocc.runtime.engines.reductions import fold
-from dojocc.runtime.engines.thread import Thread
+from dojocc.runtime.engines.thread import Registers, Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 
 if TYPE_CHECKING:
     from dojocc.runtime.engines.vector import Vector
 
 
-class NotLiftable(Exception):
-    """Why a nest must run step by step."""
+Script = dict[tuple[tuple[str, int] | None, int], Any]
 
 
 @dataclass(eq=False)
@@ -56,113 +55,42 @@ def trip_counts(loop: Loop, thread: Thread) -> dict[Loop, int | np.ndarray]:
 
 
 class Nest:
-    """One attempt to run a loop nest at once, on `nodes` of the class that `memory` belongs to."""
+    """One attempt to run a loop nest at once, on `nodes` of the class that `memory` belongs to.
 
-    def __init__(self, engine: Vector, thread: Thread, counts: dict[Loop, int]) -> None:
+    `script`: what an earlier run with the same scalars found out, by stage (while running, or the
+    register being written back) and the order in which it asked.
+    """
+
+    def __init__(
+        self, engine: Vector, thread: Thread, counts: dict[Loop, int], script: Script | None = None
+    ) -> None:
         self.engine = engine
         self.thread = thread
         self.memory = engine.machine.memory[thread.cls]
         self.nodes = thread.nodes
         self.counts = counts
+        self.script: Script = {} if script is None else script
+        self.known = script is not None
+        self.stage: tuple[str, int] | None = None
+        self.asked = 0
         self.path: list[Loop] = []
         self.slots: dict[tuple[str, int], Slot] = {}
         self.pending: dict[str, int] = {}
-        self.aliased: set[int] = set()
-        self.stepped: set[Loop] = set()
-        self.stored: list[tuple[int, int]] = []
         self.products: dict[int, np.ndarray] = {}
+        self.proof = Proof()
 
-    # -- proof -------------------------------------------------------------------------------
-
-    def check(self, loop: Loop) -> None:
-        """Raise NotLiftable unless both halves of the proof hold."""
-        uses = of_loop(loop)
-        reason = uses.why_not(self.engine.exact)
-        if reason is None:
-            for inner in all_loops(loop):
-                if inner.register is not None and ("x", inner.register) in uses.writes:
-                    reason = "a trip count changes inside the nest"
-                elif inner is not loop and of_loop(inner).why_not(self.engine.exact):
-                    self.stepped.add(inner)
-        if reason is None and any(kind == "a" for kind, _ in uses.writes):
-            reason = "an address generator changes inside the nest"
-        if reason is None:
-            reason = self.memory_conflict(loop)
-        if reason is not None:
-            raise NotLiftable(reason)
-
-    def memory_conflict(self, loop: Loop) -> str | None:
-        """The hazard test, remembered by the addresses it was made for."""
-        touches = self.touches(loop)
-        key = tuple((fingerprint(t.access), fingerprint(t.lanes)) for t in touches)
-        self.stored = [t.access.where() for t in touches if t.stores and t.access is not None]
-        known = loop.cache.setdefault("hazards", {})
-        if key not in known:
-            reason = conflict(touches)
-            known[key] = (reason, self.loads_met(touches))
-        reason, self.aliased = known[key]
-        return reason
-
-    def loads_met(self, touches: list[Touch]) -> set[int]:
-        """Words of loads that read bytes the nest stores: their values are copied when loaded."""
-        stores = [t.access for t in touches if t.stores and t.access is not None]
-        return {
-            touch.op.word
-            for touch in touches
-            if not touch.stores
-            and touch.access is not None
-            and not all(apart(store, touch.access) for store in stores)
-        }
-
-    def touches(self, loop: Loop) -> list[Touch]:
-        """Every memory instruction that will run, in program order.
-
-        `limits` are the predicates as a `pinb` earlier in the same iteration left them.
-        """
-        found: list[Touch] = []
-        limits: dict[int, Access] = {}
-
-        def visit(item: Op | Loop | Call, path: tuple[Loop, ...]) -> None:
-            match item:
-                case Op() if item.row.access is not None:
-                    indexed = item.access.indexed
-                    access = None if indexed else self.access(item, path)
-                    if indexed and item.access.kind == "store":
-                        raise NotLiftable(f"`{item.name}` stores to addresses from data")
-                    mask = item.row.mask
-                    lanes = None
-                    if mask is not None and item.access.kind == "store":
-                        lanes = limits.get(int(item.fields[mask.name]))
-                    if lanes is not None and access is not None:
-                        access = narrowed(access, lanes)
-                    found.append(Touch(item, path, access, lanes))
-                case Op():
-                    for target in item.row.outputs:
-                        if target.kind == "p":
-                            limits.pop(int(item.fields[target.name]), None)
-                    if item.name == "pinb" and item.fields["d"]:
-                        limits[int(item.fields["d"])] = self.access(item, path)
-                case Loop() if self.counts[item]:
-                    limits.clear()
-                    for part in item.body.items:
-                        visit(part, (*path, item))
-                    limits.clear()
-                case Call():
-                    for part in item.body.items:
-                        visit(part, path)
-                case _:
-                    pass
-
-        visit(loop, ())
+    def once(self, find: Callable[..., Any], *given: Any) -> Any:
+        """`find(*given)`, which depends on scalars alone: remembered for the next run."""
+        self.asked += 1
+        key = (self.stage, self.asked)
+        if self.known:
+            return self.script[key]
+        found = self.script[key] = find(*given)
         return found
 
-    def access(self, op: Op, path: tuple[Loop, ...]) -> Access:
-        levels = tuple(loop.level for loop in path)
-        counts = tuple(self.counts[loop] for loop in path)
-        found = affine(op, self.thread, levels, counts)
-        if found is None:
-            raise NotLiftable(f"`{op.name}` at word {op.word}: strides differ by node")
-        return found
+    def place(self, op: Op) -> Access:
+        """The access of an instruction under the open loops."""
+        return self.once(access_of, op, self.thread, tuple(self.path), self.counts)
 
     # -- values ------------------------------------------------------------------------------
 
@@ -211,27 +139,28 @@ class Nest:
 
     # -- running -----------------------------------------------------------------------------
 
-    def run(self, loop: Loop) -> None:
-        """Run the nest; afterwards the thread holds what the last iteration left."""
-        self.check(loop)
-        self.prepare()
+    def run(self, loop: Loop, live: Registers | None = None) -> None:
+        """Run the nest; afterwards the thread holds what the last iteration left (of the lanes at
+        least `live`).
+        """
+        given = (self.thread, self.counts, self.engine.exact, self.memory.size)
+        self.proof = self.once(prove, loop, *given)
+        for start, stop in self.proof.spans:
+            self.memory.exclusive(start, stop)
         outside = list(self.thread.counters)
         try:
             if self.counts[loop]:
                 self.loop(loop)
         finally:
             self.thread.counters[:] = outside
-        for (kind, number), slot in self.slots.items():
-            self.settle(kind, number, slot)
-        self.engine.counters.lifted(self.pending, len(self.thread.nodes))
+        self.settle_all(live)
 
-    def prepare(self) -> None:
-        """Rows of their own for the spans that will be stored to, each span once."""
-        wanted = [(a, b) for a, b in self.stored if a >= 0 and b <= self.memory.size]
-        if wanted:
-            low, high = np.array(wanted).T
-            for start, stop in spans(low, high)[1]:
-                self.memory.exclusive(start, stop)
+    def settle_all(self, live: Registers | None = None) -> None:
+        """Write back what the nest left in registers; when only repeating, no scalars."""
+        for (kind, number), slot in self.slots.items():
+            if not self.known or (kind != "x" and (live is None or (kind, number) in live)):
+                self.stage, self.asked = (kind, number), 0
+                self.settle(kind, number, slot)
 
     def settle(self, kind: str, number: int, slot: Slot) -> None:
         """Write a register's final value back to the thread."""
@@ -245,7 +174,7 @@ class Nest:
 
     def loop(self, loop: Loop) -> None:
         """Run a loop: all iterations at once, or, if it carries registers, one after another."""
-        if loop in self.stepped:
+        if loop in self.proof.stepped:
             self.step(loop)
             return
         self.path.append(loop)
@@ -267,8 +196,8 @@ class Nest:
         """The value of the last iteration of the innermost open loop."""
         if isinstance(slot.value, Load):
             return Slot(replace(slot.value, access=slot.value.access.last()), slot.depth - 1)
-        axis = slot.depth
-        return Slot(np.take(slot.value, -1, axis=axis), slot.depth - 1)
+        last = (slice(None),) * slot.depth + (-1,)
+        return Slot(slot.value[last], slot.depth - 1)
 
     def block(self, block: Block) -> None:
         for item in block.items:
@@ -286,6 +215,8 @@ class Nest:
                     self.count("ret")
 
     def count(self, name: str) -> None:
+        if self.known:
+            return
         times = prod(self.counts[loop] for loop in self.path)
         self.pending[name] = self.pending.get(name, 0) + times
 
@@ -295,8 +226,7 @@ class Nest:
         if row.access is not None:
             self.touch(op)
         elif op.name == "pinb":
-            access = self.access(op, tuple(self.path))
-            self.write("p", int(op.fields["d"]), lanes_inside(access))
+            self.write("p", int(op.fields["d"]), self.once(lanes_inside, self.place(op)))
         elif op.name in ("nop", "mark"):
             pass
         elif row.reduces is not None and self.reduced(op):
@@ -327,13 +257,13 @@ class Nest:
             result = masked(op, gather(self, op), self)
             self.write("v", int(op.fields["d"]), result)
             return
-        access = self.access(op, tuple(self.path))
+        access = self.place(op)
         if op.access.kind == "store":
             store_values(self, op, access)
             return
         load = Load(op, access)
         mask = op.row.mask
-        if op.word in self.aliased or (mask is not None and int(op.fields[mask.name])):
+        if op.word in self.proof.aliased or (mask is not None and int(op.fields[mask.name])):
             self.write("v", int(op.fields["d"]), masked(op, load_values(self, load).copy(), self))
         else:
             self.write("v", int(op.fields["d"]), load)
@@ -342,7 +272,7 @@ class Nest:
         """Addresses from data may not meet what this nest stores (stores come later: see
         hazards).
         """
-        if any(low < end and start < high for start, end in self.stored):
+        if any(low < end and start < high for start, end in self.proof.stored):
             raise NotLiftable("addresses from data meet a store of the nest")
 
     def reduced(self, op: Op) -> int:
@@ -376,30 +306,3 @@ class Nest:
         value = self.accumulator(number) if kind == "m" else lanes_as(self.vector(number), view)
         self.path += inner
         return value
-
-
-def fingerprint(access: Access | None) -> tuple:
-    """What the hazard test depends on, hashable."""
-    if access is None:
-        return ()
-    bounds = access.bounds
-    parts = [
-        access.base,
-        access.counts,
-        access.strides,
-        access.granules,
-        access.pitch,
-        access.elements,
-        access.item,
-    ]
-    if bounds is not None:
-        parts += [
-            bounds.y0,
-            bounds.x0,
-            bounds.y_limit,
-            bounds.x_limit,
-            bounds.y_strides,
-            bounds.x_strides,
-        ]
-        parts += [bounds.granule_step, bounds.lane_step, bounds.first]
-    return tuple(p.tobytes() if isinstance(p, np.ndarray) else p for p in parts)

@@ -100,7 +100,7 @@ def load_values(nest: Nest, load: Load) -> np.ndarray:
     """Lanes [nodes, loops..., 16] of a load."""
     access, op = load.access, load.op
     raw = codes(nest.memory, nest.nodes, access)
-    mask = inside(access)
+    mask = nest.once(inside, access)
     if op.access.raw:
         values = raw if mask is None else np.where(mask, raw, np.uint8(0))
         return _raw_lanes(values)
@@ -165,7 +165,7 @@ def store_values(nest: Nest, op: Op, access: Access) -> None:
     value = value.view(np.int32) if row.kind == "int" and value.dtype != np.int32 else value
     value = value.view(np.float32) if row.kind != "int" and value.dtype != np.float32 else value
     value = value.reshape(*value.shape[:-1], access.granules, access.elements)
-    mask = inside(access)
+    mask = nest.once(inside, access)
     if mask is not None:
         value = np.where(mask, value, pad_code(fmt, nest.thread.a[int(op.fields["a"])].pad))
     value = encode(value, row, bias=fmt.bias).view(f"u{access.item}")
@@ -221,7 +221,7 @@ def _write_scattered(
 
 def gather(nest: Nest, op: Op) -> np.ndarray:
     """vgat: lanes from generator address + index x element size, [nodes, loops..., 16]."""
-    place = nest.access(op, tuple(nest.path))
+    place = nest.place(op)
     counts = place.counts
     fmt = descriptor(op, nest.thread)
     item = FORMATS[fmt.fmt].bytes

@@ -10,6 +10,7 @@ import numpy as np
 from dojocc.runtime.engines.footprint import Footprints
 from dojocc.runtime.engines.images import fetch, place
 from dojocc.runtime.engines.memory import LINE, Contents, Memory, Part, frame
+from dojocc.runtime.engines.tape import Tape
 from dojocc.runtime.engines.transfers import ListParser
 from dojocc.runtime.engines.tree import Op, Tree
 from dojocc.runtime.errors import InputError, MachineStop
@@ -90,6 +91,7 @@ class Machine:
         self.parser = ListParser(self)
         self.footprints = Footprints()
         self.operands: dict[tuple, Operand] = {}
+        self.tapes: dict[str, Tape] = {}
         self.limit = watchdog
         self.reset()
         for image in filter(images, program.images):

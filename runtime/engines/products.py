@@ -5,7 +5,7 @@ deduplicated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from dojocc.runtime.engines.access import Access, inside, region, trap
 from dojocc.runtime.engines.contraction import Operand, contract
 from dojocc.runtime.engines.dedupe import Spans, group_spans
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
-from dojocc.runtime.engines.footprint import at_nodes, bound_classes
+from dojocc.runtime.engines.footprint import Used, at_nodes, bound_classes
 from dojocc.runtime.engines.grouping import label
 from dojocc.runtime.engines.loads import Load, decoded_view, descriptor
 from dojocc.runtime.engines.thread import Descriptor
@@ -53,10 +53,9 @@ def matrix_operand(nest: Nest, op: Op, name: str, load: Load | None) -> Operand:
     fmt = nest.thread.matrix_formats[name != "a"]
     turned = name == "b" and op.name == "mmac"
     if load is not None:
-        access = block_access(load.access, FORMATS[fmt.fmt].bytes, turned)
+        access = nest.once(block_access, load.access, FORMATS[fmt.fmt].bytes, turned)
         if access is not None:
-            operand = from_memory(nest, access, fmt)
-            return _swap(operand) if turned else operand
+            return from_memory(nest, access, fmt, _swap if turned else _as_it_is)
     raw = lanes_as(nest.vector(int(op.fields[name])), "raw")
     values = block(raw, fmt, B_BLOCK if turned else A_BLOCK)
     return _from_values(nest, np.swapaxes(values, -1, -2) if turned else values)
@@ -78,15 +77,22 @@ def lane_operand(nest: Nest, op: Op, name: str, load: Load | None) -> Operand:
         fmt = descriptor(load.op, nest.thread)
         pad = nest.thread.a[int(load.op.fields["a"])].pad
         if FORMATS[fmt.fmt].kind != "int" and (load.access.bounds is None or pad == 0):
-            operand = from_memory(nest, load.access, fmt)
-            mask = None if operand.mask is None else _column(operand.mask)
-            return Operand(_column(operand.values), operand.group, mask)
+            return from_memory(nest, load.access, fmt, _in_columns)
     return _from_values(nest, lanes_as(nest.vector(int(op.fields[name])), "f32")[..., None])
 
 
-def _column(array: np.ndarray) -> np.ndarray:
+def _as_it_is(operand: Operand) -> Operand:
+    return operand
+
+
+def _in_columns(operand: Operand) -> Operand:
     """[.., granules, elements] to [.., lanes, 1]."""
-    return array.reshape(*array.shape[:-2], -1, 1)
+
+    def column(array: np.ndarray) -> np.ndarray:
+        return array.reshape(*array.shape[:-2], -1, 1)
+
+    mask = None if operand.mask is None else column(operand.mask)
+    return Operand(column(operand.values), operand.group, mask)
 
 
 def _swap(operand: Operand) -> Operand:
@@ -100,73 +106,87 @@ def _from_values(nest: Nest, values: np.ndarray) -> Operand:
     return Operand(values, group)
 
 
-def from_memory(nest: Nest, access: Access, fmt: Descriptor) -> Operand:
-    """Operand from the bytes of the nodes.
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where an operand's bytes come from, as far as that does not depend on them.
+
+    `sample`: a node of the nest for each content that may differ; `pairs`: which of these each node
+    holds. `used`, `kind`: what padding hides of the samples' bytes. `fixed`: the operand itself,
+    where it is the same in every run.
+    """
+
+    start: int
+    seen: tuple[int, int]
+    pairs: np.ndarray
+    sample: np.ndarray
+    used: Used | None = None
+    kind: np.ndarray | None = None
+    masks: dict[bytes, np.ndarray | None] = field(default_factory=dict)
+    fixed: Operand | None = None
+
+
+def from_memory(
+    nest: Nest, access: Access, fmt: Descriptor, form: Callable[[Operand], Operand]
+) -> Operand:
+    """Operand from the bytes of the nodes, its axes put in `form`.
 
     Nodes whose bytes agree wherever padding does not hide them share one row: those that memory
-    holds alike, and what a comparison of its rows finds.
+    holds alike, and what a comparison of the others finds.
     """
+    source = nest.once(source_of, nest, access, fmt, form)
+    if source.fixed is not None:
+        return source.fixed
+    return form(compared(nest, access, fmt, source))
+
+
+def source_of(
+    nest: Nest, access: Access, fmt: Descriptor, form: Callable[[Operand], Operand]
+) -> Source:
+    """The source of an access of the nest."""
     low, high = access.span()
+    lowest, highest = access.where()
+    if access.bounds is None and (lowest < 0 or highest > nest.memory.size):
+        raise trap(access, lowest, highest, nest.memory.size)
+    start, count = int(np.min(access.base)) + low, len(nest.nodes)
+    used, kind, seen = None, np.zeros(count, np.int64), (0, high - low)
+    if access.bounds is not None:
+        classes, kind = bound_classes(access, count)
+        used = nest.engine.footprints.get(access, classes)
+        seen = used.seen
     if isinstance(access.base, np.ndarray):
-        memory, _ = region(nest.memory, nest.nodes, access)
-        rows = np.arange(len(nest.nodes)) if len(memory) > 1 else np.zeros_like(nest.nodes)
-        return found_alike(nest, access, fmt, rows, lambda sample, _: memory[rows[sample]])
-    start, stop = int(access.base) + low, int(access.base) + high
-    if access.bounds is None:
-        if start < 0 or stop > nest.memory.size:
-            raise trap(access, start, stop, nest.memory.size)
-        fixed = nest.memory.fixed(start, stop)
-        if fixed is not None:
-            return remembered(nest, access, fmt, (start, stop, fixed))
-    return held_alike(nest, access, fmt, start, stop)
-
-
-def held_alike(nest: Nest, access: Access, fmt: Descriptor, start: int, stop: int) -> Operand:
-    """Operand from bytes [start, stop) of the nodes; what is hidden on all of them is left out."""
-    memory, nodes = nest.memory, nest.nodes
-
-    def content(sample: np.ndarray, span: tuple[int, int]) -> np.ndarray:
-        rows = np.zeros((len(sample), stop - start), np.uint8)
-        low, high = start + span[0], start + span[1]
-        memory.gather(nodes[sample], low, high, rows[:, span[0] : span[1]])
-        return rows
-
-    seen = nest.engine.footprints.seen(access, len(nodes))
-    grouping = memory.grouping(start + seen[0], start + seen[1])
-    return found_alike(nest, access, fmt, grouping.of[nodes], content)
-
-
-def remembered(nest: Nest, access: Access, fmt: Descriptor, place: tuple) -> Operand:
-    """An operand that is the same in every run: found and decoded once a machine."""
+        every = np.arange(count)
+        return Source(start, seen, every, every, used, kind)
+    grouping = nest.memory.grouping(start + seen[0], start + seen[1])
+    pairs, sample = label([grouping.of[nest.nodes], kind])
+    source = Source(start, seen, pairs, sample, used, kind[sample])
+    fixed = nest.memory.fixed(start, start + high - low) if used is None else None
+    if fixed is None:
+        return source
     shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
-    key = (nest.thread.cls, nest.nodes.tobytes(), place, shape, access.item, fmt)
+    key = (nest.thread.cls, nest.nodes.tobytes(), start, fixed, shape, access.item, fmt, form)
     known = nest.engine.machine.operands
     if key not in known:
-        known[key] = held_alike(nest, access, fmt, *place[:2])
-    return known[key]
+        known[key] = replace(form(compared(nest, access, fmt, source)), arranged={})
+    return replace(source, fixed=known[key])
 
 
-def found_alike(
-    nest: Nest,
-    access: Access,
-    fmt: Descriptor,
-    rows: np.ndarray,
-    content: Callable[[np.ndarray, tuple[int, int]], np.ndarray],
-) -> Operand:
-    """Operand of nodes, of which those with equal `rows` hold the same; `content` gives the span of
-    some nodes, of which a part counts.
-    """
+def compared(nest: Nest, access: Access, fmt: Descriptor, source: Source) -> Operand:
+    """The operand of a source: samples that prove to be equal are one row."""
     low, high = access.span()
-    if access.bounds is None:
-        pairs, sample = label([rows])
-        spans = Spans(content(sample, (0, high - low)))
-        first, group = group_spans(spans)
-        values = decoded_view(spans.visible(first), -low, access, fmt)
-        return Operand(values, group[pairs])
-    classes, kind = bound_classes(access, len(rows))
-    used = nest.engine.footprints.get(access, classes)
-    pairs, sample = label([rows, kind])
-    spans = Spans(content(sample, used.seen), used, kind[sample])
+    sample, used = source.sample, source.used
+    if isinstance(access.base, np.ndarray):
+        rows, _ = region(nest.memory, nest.nodes, access)
+        rows = np.broadcast_to(rows, (len(sample), high - low))
+    else:
+        seen, start = source.seen, source.start
+        whole = seen == (0, high - low)
+        rows = (np.empty if whole else np.zeros)((len(sample), high - low), np.uint8)
+        columns = rows[:, seen[0] : seen[1]]
+        nest.memory.gather(nest.nodes[sample], start + seen[0], start + seen[1], columns)
+    spans = Spans(rows) if used is None else Spans(rows, used, source.kind)
     first, group = group_spans(spans)
-    values = decoded_view(spans.visible(first), -low, access, fmt)
-    return Operand(values, group[pairs], inside(at_nodes(access, sample[first])))
+    values = decoded_view(spans.some(first), -low, access, fmt)
+    key = first.tobytes()
+    if used is not None and key not in source.masks:
+        source.masks[key] = inside(at_nodes(access, sample[first]))
+    return Operand(values, group[source.pairs], source.masks.get(key))

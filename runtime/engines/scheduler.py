@@ -13,6 +13,7 @@ import numpy as np
 
 from dojocc.runtime.engines.core import Core
 from dojocc.runtime.engines.machine import Machine
+from dojocc.runtime.engines.tape import Event
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 from dojocc.runtime.errors import MachineStop
@@ -40,10 +41,10 @@ class Group:
     waiting: Op | None = None
     done: bool = False
 
-    def split(self, where: np.ndarray) -> Group:
-        """A group of the nodes at positions `where`; the caller shrinks this one."""
+    def split(self, thread: Thread) -> Group:
+        """A group of `thread`, some of the nodes; the caller shrinks this one."""
         stack = [Frame(f.block, f.index, f.loop, f.left) for f in self.stack]
-        return Group(self.thread.take(where), stack, self.arrived, self.waiting)
+        return Group(thread, stack, self.arrived, self.waiting)
 
 
 @dataclass(eq=False)
@@ -118,10 +119,10 @@ class Scheduler:
         if isinstance(count, np.ndarray):
             where = np.flatnonzero(count == count[0])
             rest = np.flatnonzero(count != count[0])
-            other = group.split(rest)
+            other = group.split(self.core.take(group.thread, rest))
             other.stack[-1].index -= 1
             self.groups.append(other)
-            group.thread = group.thread.take(where)
+            group.thread = self.core.take(group.thread, where)
             count = int(count[0])
         if count > 0:
             group.thread.counters[loop.level] = 0
@@ -145,8 +146,10 @@ class Scheduler:
 
     def transfer(self, op: Op, group: Group) -> None:
         """Carry out a transfer list."""
-        moved = self.machine.parser.run(op.name, int(op.fields["n"]), group.thread)
-        self.core.counters.bytes_moved += moved
+        plan = self.machine.parser.run(op.name, int(op.fields["n"]), group.thread)
+        self.core.counters.bytes_moved += plan.bytes
+        if self.core.tape is not None:
+            self.core.tape.add(Event(lambda _: self.machine.parser.move(plan)))
 
     # -- synchronisation ---------------------------------------------------------------------
 
@@ -192,9 +195,9 @@ class Scheduler:
                 continue
             ready = self.ready(group.waiting, group)
             if ready.any():
-                other = group.split(np.flatnonzero(ready))
+                other = group.split(self.core.take(group.thread, np.flatnonzero(ready)))
                 other.waiting = None
-                group.thread = group.thread.take(np.flatnonzero(~ready))
+                group.thread = self.core.take(group.thread, np.flatnonzero(~ready))
                 self.groups.append(other)
                 return True
         return False

@@ -45,8 +45,16 @@ class Generator:
     granule_step: int = 0
     lane_step: int = 0
 
+    def copy(self) -> Generator:
+        """A generator of its own with the same fields."""
+        other = copy.copy(self)
+        other.strides = list(self.strides)
+        other.y_strides, other.x_strides = list(self.y_strides), list(self.x_strides)
+        return other
+
 
 Registers = set[tuple[str, int]]
+LANES = ("v", "p", "m")
 VARYING = ("base", "y0", "x0", "y_limit", "x_limit")
 
 
@@ -92,18 +100,22 @@ class Thread:
         value = self.m.get(number)
         return np.zeros((len(self.nodes), 8, 8), np.float32) if value is None else value
 
-    def take(self, where: np.ndarray, writes: Registers | None = None) -> Thread:
+    def take(
+        self, where: np.ndarray, writes: Registers | None = None, reads: Registers | None = None
+    ) -> Thread:
         """A copy for the nodes at positions `where`.
 
         With `writes` (the registers that will be set) the copy shares the generators that are
-        neither set nor differ by node.
+        neither set nor differ by node; with `reads` it has only those lanes.
         """
         part = copy.copy(self)
         part.nodes = self.nodes[where]
         part.x = [_take(value, where) for value in self.x]
         part.key = _take(self.key, where)
-        for name in ("v", "p", "m"):
-            setattr(part, name, {k: value[where] for k, value in getattr(self, name).items()})
+        for name in LANES:
+            lanes = getattr(self, name).items()
+            kept = {k: v[where] for k, v in lanes if reads is None or (name, k) in reads}
+            setattr(part, name, kept)
         part.a = [
             g
             if writes is not None and ("a", number) not in writes and not _varies(g)
@@ -117,20 +129,26 @@ class Thread:
     def put(self, where: np.ndarray, part: Thread, writes: Registers) -> None:
         """Write back the registers `writes` of `part`, a `take` of the same positions."""
         count = len(self.nodes)
-        wholes = {"v": self.vector, "p": self.predicate, "m": self.accumulator}
         for kind, number in sorted(writes):
             if kind == "x":
                 self.x[number] = _put(self.x[number], part.x[number], where, count)
             elif kind == "a":
                 _put_generator(self.a[number], part.a[number], where, count)
-            elif number in getattr(part, kind):
+        self.put_lanes(where, part, writes)
+        self.key = _put(self.key, part.key, where, count)
+        self.formats, self.matrix_formats = list(part.formats), part.matrix_formats
+        self.mark = part.mark
+
+    def put_lanes(self, where: np.ndarray, part: Thread, writes: Registers) -> None:
+        """`put` for the lanes among `writes` alone."""
+        count = len(self.nodes)
+        wholes = {"v": self.vector, "p": self.predicate, "m": self.accumulator}
+        for kind, number in sorted(writes):
+            if kind in LANES and number in getattr(part, kind):
                 value = getattr(part, kind)[number]
                 whole = np.array(np.broadcast_to(wholes[kind](number), (count, *value.shape[1:])))
                 whole[where] = value if whole.dtype == value.dtype else value.view(whole.dtype)
                 getattr(self, kind)[number] = whole
-        self.key = _put(self.key, part.key, where, count)
-        self.formats, self.matrix_formats = list(part.formats), part.matrix_formats
-        self.mark = part.mark
 
 
 def _varies(generator: Generator) -> bool:

@@ -91,8 +91,8 @@ class ListParser:
             return part
         return part[np.isin(part["node"], nodes)]
 
-    def run(self, name: str, number: int, thread: Thread) -> int:
-        """Carry out a list for the thread's nodes; gives the bytes moved."""
+    def run(self, name: str, number: int, thread: Thread) -> Plan:
+        """Carry out a list for the thread's nodes; gives what was done."""
         key = (number, thread.cls, name, thread.nodes.tobytes())
         plan = self.plans.get(key)
         if plan is None:
@@ -106,7 +106,7 @@ class ListParser:
         self.move(plan)
         for cls, nodes, semaphores, times in plan.posts:
             self.machine.semaphores[cls][nodes, semaphores] += times
-        return plan.bytes
+        return plan
 
     # -- bytes -------------------------------------------------------------------------------
 
@@ -176,16 +176,16 @@ class ListParser:
             return []
         here = self.machine.memory[cls]
         there = self.machine.memory[other] if kind in (PUSH, PULL) else self.machine.dram[other]
-        node, peer = (part[name].astype(np.int64) for name in ("node", "peer"))
+        home, far = (part[name].astype(np.int64) for name in ("node", "peer"))
         if kind in (DRAM_LOAD, DRAM_STORE):
-            peer = np.zeros_like(peer)
+            far = np.zeros_like(far)
         outward = kind in (PUSH, DRAM_STORE)
         source, target = (here, there) if outward else (there, here)
         ones = np.ones(len(part), np.int64)
         peers, stride = (part[n].astype(np.int64) for n in ("peers", "peer_stride"))
         if kind != PUSH:
             peers, stride = ones, ones
-        read_at, write_at = (node, peer) if outward else (peer, node)
+        read_at, write_at = (home, far) if outward else (far, home)
         fields = {name: part[name].astype(np.int64) for name in FIELDS}
         found = []
         span, targets = spans(*reach(fields, "dst"))
@@ -193,8 +193,8 @@ class ListParser:
             own = np.flatnonzero(span == number)
             chosen = {name: column[own] for name, column in fields.items()}
             which, reads = spans(*reach(chosen, "src"))
-            table = (column[own] for column in (read_at, write_at, peers, stride))
-            moves = Moves(chosen, *table, which, start, stop)
+            node, peer = read_at[own], write_at[own]
+            moves = Moves(chosen, node, peer, peers[own], stride[own], which, start, stop)
             found.append(Job(source, target, moves, reads))
         return found
 

@@ -1,0 +1,110 @@
+"""SRAM with each content kept once: it reads, writes, restores and copies as plain bytes would."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from build import NODES, program
+
+from dojocc.runtime.engines.machine import Machine
+from dojocc.runtime.engines.memory import Memory, Part, frame
+
+SIZE = 1024
+EVERYONE = np.arange(NODES)
+
+
+class Plain:
+    """The same memory as one array, and random work on both."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.memory = Memory(NODES, SIZE)
+        self.bytes = np.zeros((NODES, SIZE), np.uint8)
+
+    def span(self) -> tuple[int, int]:
+        low, high = sorted(self.random.integers(0, SIZE + 1, 2).tolist())
+        return (low, high) if low < high else (0, SIZE)
+
+    def put(self) -> None:
+        """Rows that some nodes hold alike."""
+        low, high = self.span()
+        of = np.unique(self.random.integers(0, 4, NODES), return_inverse=True)[1]
+        grouping = self.memory.groupings.get(of)
+        rows = self.random.integers(0, 256, (grouping.count, high - low), np.uint8)
+        origin, width = frame(low, high)
+        buffer = np.zeros((grouping.count, width), np.uint8)
+        buffer[:, low - origin : high - origin] = rows
+        self.memory.put(Part(low, high, origin, buffer, grouping, owned=True))
+        self.bytes[:, low:high] = rows[grouping.of]
+
+    def store(self) -> None:
+        low, high = self.span()
+        node = int(self.random.integers(NODES))
+        content = self.random.integers(0, 256, high - low, np.uint8)
+        self.memory.exclusive(low, high)[node] = content
+        self.bytes[node, low:high] = content
+
+    def check(self) -> None:
+        low, high = self.span()
+        nodes = np.flatnonzero(self.random.integers(0, 2, NODES))
+        nodes = nodes if len(nodes) else EVERYONE
+        found = self.memory.view(nodes, low, high)
+        np.testing.assert_array_equal(
+            np.broadcast_to(found, (len(nodes), high - low)), self.bytes[nodes, low:high]
+        )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reads_and_writes_are_those_of_plain_bytes(seed: int) -> None:
+    plain = Plain(seed)
+    for step in plain.random.integers(0, 3, 60).tolist():
+        [plain.put, plain.store, plain.check][step]()
+    np.testing.assert_array_equal(plain.memory.exclusive(0, SIZE), plain.bytes)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_restore_gives_back_what_was_kept(seed: int) -> None:
+    plain = Plain(seed)
+    for _ in range(8):
+        plain.put()
+        plain.store()
+    plain.memory.keep()
+    before = plain.bytes.copy()
+    for _ in range(8):
+        plain.store()
+        plain.put()
+    plain.memory.restore()
+    plain.bytes = before
+    plain.check()
+    np.testing.assert_array_equal(plain.memory.exclusive(0, SIZE), before)
+
+
+def test_bytes_outside_of_memory_read_as_zero() -> None:
+    plain = Plain(3)
+    plain.store()
+    held = plain.memory.read(-64, SIZE + 10)
+    whole = held.bytes(-64, SIZE + 10)[held.grouping.of]
+    np.testing.assert_array_equal(whole[:, 64 : 64 + SIZE], plain.bytes)
+    assert not whole[:, :64].any() and not whole[:, 64 + SIZE :].any()
+
+
+def test_untouched_memory_takes_no_space() -> None:
+    machine = Machine(
+        program([["nop"]], images={"x": (0, np.zeros((NODES, 16), np.float32), "FP32")})
+    )
+    parts = machine.memory[0].parts
+    assert sum(part.buffer.nbytes for part in parts) == NODES * 64
+
+
+def test_a_broadcast_image_is_kept_once() -> None:
+    same = np.broadcast_to(np.arange(16, dtype=np.float32), (NODES, 16))
+    lists = [{"list": 1, "node": 0, "peer": 0, "peers": NODES, "peer_stride": 1}]
+    lists[0] |= {"src": 0, "dst": 256, "bytes": 64}
+    built = program([["push 1"]], images={"x": (0, same, "FP32")}, lists=lists)
+    machine = Machine(built)
+    plan = machine.parser.plan(built.lists, 0)
+    machine.parser.move(plan)
+    assert plan.bytes == 64 * NODES
+    held = machine.memory[0].read(256, 320)
+    assert held.grouping.count == 1
+    np.testing.assert_array_equal(held.bytes(256, 320).view(np.float32)[0], np.arange(16))
