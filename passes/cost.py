@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, prod
 
-import numpy as np
-
+from dojocc.passes.solve.traffic import Reading, traffic
 from dojocc.passes.solve.work import Choice, Grid, Work, block
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.target import Target
@@ -17,6 +16,8 @@ from dojocc.runtime.target import Target
 KERNEL_START = 60  # call, address set-up, pipeline fill
 BLOCK_END = 12  # reading an 8x8 accumulator, epilogue and store
 VECTOR_START = 6  # loop set-up and fill of one innermost loop
+DETOUR = 2.0
+"""What goes round a dead node uses the links of the line beside it, which has as much of its own."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Rates:
     hop_cycles: int
     entry_cycles: int
     exchange_cycles: int  # barrier, list start and semaphores of one exchange
+    usable_share: float = 1.0
+    die: tuple[int, int] = (1, 1)
+    crossing_cycles: int = 0  # what a hop from one die to the next takes more
+    detour: float = 1.0  # load of the busiest link over what it is with no node dead
 
     @staticmethod
     def of(target: Target) -> Rates:
@@ -44,6 +49,10 @@ class Rates:
             mesh.hop_cycles,
             mesh.entry_cycles,
             sync.region_barrier_cycles + mesh.message_cycles + 2 * sync.semaphore_cycles,
+            mesh.usable_share,
+            (target.die.rows, target.die.cols),
+            round(target.die.edge_ns * 1e-9 * node.clock_hz),
+            DETOUR if target.dead else 1.0,
         )
 
 
@@ -90,42 +99,23 @@ class Moved:
     cycles: int
 
 
-def exchange_cost(src: Layout | None, dst: Layout, rates: Rates, in_place: bool = True) -> Moved:
-    """Cost of bringing a tensor from one layout to another.
+def exchange_cost(
+    src: Layout | None, dst: Layout, rates: Rates, reading: Reading | None = None
+) -> Moved:
+    """Cost of bringing a tensor from one layout to another, every piece straight from its giver.
 
-    `in_place` is False (or `src` None) where elements also change their index: then none counts as
-    held already. Bounds by the busiest receiver, by the senders' ports and by the links.
+    By the busiest port, the busiest link and the node that starts the most transfers, as the timing
+    model has them; whole packets of a typical transfer are counted. `src` is None where the source
+    is not known.
     """
-    start, stop = dst.boxes()
-    held = (stop - start).prod(1)
-    own = np.zeros(dst.nodes, np.int64)
-    givers, near = dst.nodes, False
-    if src is not None and in_place:
-        begin, end = src.boxes()
-        own = np.clip(np.minimum(stop, end) - np.maximum(start, begin), 0, None).prod(1)
-        near = all(
-            a.axes == b.axes and a.step == b.step for a, b in zip(src.dims, dst.dims, strict=True)
-        )
-    if src is not None:
-        begin, end = src.boxes()
-        givers = max(int(((end - begin) > 0).all(1).sum()), 1)
-    need = (held - own) * dst.item
-    total = int(need.sum())
-    rows, columns = dst.grid
-    hops = 1.0 if near else max((rows + columns) / 3, 1.0)
-    links = max(2 * (rows * (columns - 1) + columns * (rows - 1)), 1)
-    busiest = max(float(held.max(initial=0)) * dst.item, total / givers, total * hops / links)
-    entries = int((held > 0).sum()) * (pieces(src, dst) if src is not None else 1) / givers
-    moving = max(busiest / rates.link_bytes, entries * rates.entry_cycles)
-    return Moved(total, ceil(rates.exchange_cycles + moving + hops * rates.hop_cycles))
-
-
-def pieces(src: Layout, dst: Layout) -> float:
-    """About how many nodes a node of `dst` takes from: shards of `src` under its box."""
-    count = 1.0
-    same_rank = len(src.dims) == len(dst.dims)
-    for number, dim in enumerate(src.dims):
-        shards = -(-src.shape[number] // dim.step) if dim.axes and dim.step else 1
-        reach = dst.dims[number].extent / dim.step if same_rank and dim.step else shards
-        count *= max(1.0, min(reach, shards))
-    return count
+    found = traffic(src, dst, reading)
+    packets = 1.0
+    if found.bytes:
+        packets = ceil(found.piece / rates.link_bytes) * rates.link_bytes / found.piece
+    busiest = max(found.port, found.link * rates.detour / rates.usable_share) * packets
+    moving = max(busiest / rates.link_bytes, found.sent * rates.entry_cycles)
+    moving = max(moving, found.kept / rates.link_bytes)
+    way = sum(found.hops) * rates.hop_cycles
+    for hops, size in zip(found.hops, rates.die, strict=True):
+        way += hops // size * rates.crossing_cycles
+    return Moved(found.bytes, ceil(rates.exchange_cycles + moving + way))

@@ -13,10 +13,10 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dojocc.dialects.location import describe
-from dojocc.dialects.mesh import STORAGE, is_zero
-from dojocc.dialects.nn.constant import ConstantOp
+from dojocc.dialects.mesh import STORAGE
 from dojocc.dialects.op import NNOp
 from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles
+from dojocc.passes.movement import is_kernel, is_movement, movement_sources, reading_from
 from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.sharding import (
     Placed,
@@ -29,6 +29,7 @@ from dojocc.passes.solve.sharding import (
     near_spread,
     needs_zero_rows,
 )
+from dojocc.passes.solve.traffic import Reading
 from dojocc.passes.solve.work import Access, Grid, Work, spread_work
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import Layout
@@ -61,7 +62,8 @@ class Known:
 
     works: dict[tuple[Operation, str], Work] = field(default_factory=dict)
     offered: dict[tuple[Work, Grid], tuple[Placed, ...]] = field(default_factory=dict)
-    moved: dict[tuple[Layout | None, Layout, bool], int] = field(default_factory=dict)
+    moved: dict[tuple[Layout | None, Layout, Reading | None], int] = field(default_factory=dict)
+    readings: dict[tuple[SSAValue, SSAValue], Reading | None] = field(default_factory=dict)
     spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
 
 
@@ -123,10 +125,10 @@ class Planner:
             )
         return self.known.offered[key]
 
-    def _exchange(self, src: Layout | None, dst: Layout, in_place: bool) -> float:
-        key = src, dst, in_place
+    def _exchange(self, src: Layout | None, dst: Layout, reading: Reading | None) -> float:
+        key = src, dst, reading
         if key not in self.known.moved:
-            self.known.moved[key] = exchange_cost(src, dst, self.rates, in_place).cycles
+            self.known.moved[key] = exchange_cost(src, dst, self.rates, reading).cycles
         return self.known.moved[key]
 
     def _source(self, plan: Plan, value: SSAValue) -> Source:
@@ -135,10 +137,18 @@ class Planner:
         if value in plan.homes:
             return Source("held", plan.homes[value])
         if is_movement(value.owner):
-            known = [plan.homes[base] for base in movement_sources(value) if base in plan.homes]
-            largest = max(known, key=lambda layout: layout.bytes, default=None)
-            return Source("moved", largest)
+            known = [base for base in movement_sources(value) if base in plan.homes]
+            largest = max(known, key=lambda base: plan.homes[base].bytes, default=None)
+            if largest is None:
+                return Source("moved")
+            return Source("moved", plan.homes[largest], reading=self._reading(value, largest))
         return Source("free")
+
+    def _reading(self, value: SSAValue, base: SSAValue) -> Reading | None:
+        key = value, base
+        if key not in self.known.readings:
+            self.known.readings[key] = reading_from(value, base)
+        return self.known.readings[key]
 
     def _read(
         self, plan: Plan, value: SSAValue, source: Source, access: Access, wanted: Layout
@@ -214,40 +224,6 @@ class Planner:
         shape = tuple(kind.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
         fmt = self.formats[kind.element_type]  # pyright: ignore[reportAttributeAccessIssue]
         return spread_work(shape, fmt)
-
-
-def is_movement(op: object) -> bool:
-    return isinstance(op, NNOp) and op.FUSIBLE == "movement"
-
-
-def is_kernel(op: object) -> bool:
-    """An op that computes: neither movement nor a constant."""
-    return isinstance(op, NNOp) and op.FUSIBLE != "movement" and not isinstance(op, ConstantOp)
-
-
-def movement_ops(value: SSAValue) -> list[NNOp]:
-    """The movement ops behind a value, operands first."""
-    order: dict[NNOp, None] = {}
-
-    def visit(each: SSAValue) -> None:
-        op = each.owner
-        if isinstance(op, NNOp) and is_movement(op) and op not in order:
-            for operand in op.operands:
-                visit(operand)
-            order[op] = None
-
-    visit(value)
-    return list(order)
-
-
-def movement_sources(value: SSAValue) -> list[SSAValue]:
-    """The values a movement chain takes elements from, each once; zeros for padding left out."""
-    found: dict[SSAValue, None] = {}
-    for op in movement_ops(value):
-        for operand in op.operands:
-            if not is_movement(operand.owner) and not is_zero(operand.owner):
-                found[operand] = None
-    return list(found)
 
 
 def copy_sources(copy: Copy) -> list[SSAValue]:

@@ -15,15 +15,9 @@ from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.op import NNOp
 from dojocc.passes.cost import Moved, Rates, exchange_cost
-from dojocc.passes.shard_plan import (
-    Copy,
-    Plan,
-    copy_sources,
-    is_constant,
-    is_kernel,
-    is_movement,
-    movement_ops,
-)
+from dojocc.passes.movement import is_kernel, is_movement, movement_ops, reading_from
+from dojocc.passes.shard_plan import Copy, Plan, copy_sources
+from dojocc.passes.shard_work import is_constant
 from dojocc.runtime.layout import Layout
 
 
@@ -88,7 +82,7 @@ class Realiser:
         sources = [self._source(base, reader) for base in bases]
         region, chain = movement_region(value, bases)
         layouts = [layout for source in sources if (layout := layout_of(source)) is not None]
-        moved = movement_cost(layouts, copy.layout, self.rates, in_place=not chain)
+        moved = self._cost(copy, value, bases, layouts)
         kind = "move" if chain else kind_of(layouts[0], copy.layout)
         location = merge_locations(chain) or get_location(reader)
         assert isinstance(value.type, TensorType)
@@ -104,6 +98,16 @@ class Realiser:
         )
         Rewriter.insert_op(op, InsertPoint.before(reader))
         return op.result
+
+    def _cost(
+        self, copy: Copy, value: SSAValue, bases: list[SSAValue], layouts: list[Layout]
+    ) -> Moved:
+        """Cost of an exchange from its largest source."""
+        number = max(range(len(bases)), key=lambda each: layouts[each].bytes, default=None)
+        if number is None:
+            return exchange_cost(None, copy.layout, self.rates)
+        reading = reading_from(value, bases[number]) if is_movement(value.owner) else None
+        return exchange_cost(layouts[number], copy.layout, self.rates, reading)
 
 
 def set_layout(value: SSAValue, layout: Layout) -> SSAValue:
@@ -131,12 +135,6 @@ def movement_region(value: SSAValue, bases: list[SSAValue]) -> tuple[Region, lis
         inside[op.results[0]] = clone.results[0]
     block.add_op(YieldOp.create(operands=[inside[value]]))
     return region, chain
-
-
-def movement_cost(sources: list[Layout], dst: Layout, rates: Rates, in_place: bool) -> Moved:
-    """Cost of an exchange from its largest source."""
-    largest = max(sources, key=lambda layout: layout.bytes, default=None)
-    return exchange_cost(largest, dst, rates, in_place)
 
 
 def kind_of(src: Layout, dst: Layout) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
+from dojocc.passes.solve.traffic import Reading
 from dojocc.passes.solve.work import Access, Choice, Grid, Work, access_layout, block
 from dojocc.runtime.axes import UNSPLIT, axis_size
 from dojocc.runtime.layout import Layout
@@ -18,7 +19,7 @@ SPARE = 1.25
 """How much larger than need be a constant's share of a node may be, to lie near its readers."""
 
 KernelCost = Callable[[Work, Choice], float]
-ExchangeCost = Callable[[Layout | None, Layout, bool], float]
+ExchangeCost = Callable[[Layout | None, Layout, Reading | None], float]
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,13 @@ class Source:
     "constant": stays in SRAM, as wanted or spread evenly, as `spread` says, and brought for each
     use;
     "free": an input without a layout yet; "held": in `layout`; "moved": made by data movement from
-    elsewhere (`layout` is its largest source's).
+    elsewhere (`layout` is its largest source's, `reading` how its elements lie there).
     """
 
     kind: str
     layout: Layout | None = None
     spread: Callable[[Layout], Layout] | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,15 @@ def operand_cost(
         assert source.layout is not None
         if fits(source.layout, wanted) and not needs_zero_rows(access):
             return 0.0
-        return exchange(source.layout, wanted, True) + wanted.bytes * weights.activation
-    return exchange(source.layout, wanted, False) + wanted.bytes * weights.activation
+        return exchange(source.layout, wanted, None) + wanted.bytes * weights.activation
+    return exchange(source.layout, wanted, source.reading) + wanted.bytes * weights.activation
 
 
 def _bring_cost(source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights) -> float:
     """What it costs to keep a constant spread over the nodes and to bring it for each use."""
     assert source.spread is not None
     kept = source.spread(wanted)
-    brought = exchange(kept, wanted, True) + wanted.bytes * weights.activation
+    brought = exchange(kept, wanted, None) + wanted.bytes * weights.activation
     return kept.bytes * weights.resident + brought
 
 
