@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, prod
 
+import numpy as np
+
 from dojocc.passes.solve.traffic import Reading, traffic
-from dojocc.passes.solve.work import Choice, Grid, Work, block
+from dojocc.passes.solve.work import Work
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.target import Target
 
@@ -17,7 +19,7 @@ KERNEL_START = 60  # call, address set-up, pipeline fill
 BLOCK_END = 12  # reading an 8x8 accumulator, epilogue and store
 VECTOR_START = 6  # loop set-up and fill of one innermost loop
 DETOUR = 2.0
-"""What goes round a dead node uses the links of the line beside it, which has as much of its own."""
+"""What goes round a dead node uses the links of the line beside it, which has as much itself."""
 
 
 @dataclass(frozen=True)
@@ -56,38 +58,31 @@ class Rates:
         )
 
 
-def kernel_cycles(work: Work, choice: Choice, grid: Grid, rates: Rates) -> float:
-    """Cycles of the busiest node."""
-    local = [
-        min(block(loop, choice.shards(number, grid)), loop.size)
-        for number, loop in enumerate(work.loops)
-    ]
+def kernel_cycles(work: Work, blocks: np.ndarray, rates: Rates) -> np.ndarray:
+    """Cycles of a node for blocks of the loops, [candidates, loops], in whole units of the machine.
+
+    A block along a unit counts as whole: 8 x 8 x 4 of the matrix unit, 16 lanes of the vector unit.
+    """
     kernel = work.kernel
+    one = np.ones(len(blocks))
 
-    def take(number: int | None, unit: int) -> int:
-        if number is None:
-            return 1
-        return ceil(local[number] / unit)
+    def take(number: int | None, unit: int) -> np.ndarray:
+        return one if number is None else np.ceil(blocks[:, number] / unit)
 
+    def product(numbers: list[int]) -> np.ndarray:
+        return blocks[:, numbers].prod(1) if numbers else one
+
+    loops = range(len(work.loops))
+    reductions = {number for number in loops if work.loops[number].reduction}
     if kernel.unit == "matrix":
-        along = {kernel.rows, kernel.columns, kernel.depth}
-        outer = prod(size for number, size in enumerate(local) if number not in along)
-        blocks = take(kernel.rows, rates.rows) * take(kernel.columns, rates.columns)
-        steps = outer * blocks * take(kernel.depth, rates.depth)
-        reduced = prod(
-            size
-            for number, (size, loop) in enumerate(zip(local, work.loops, strict=True))
-            if number not in along and loop.reduction
-        )
-        ends = blocks * outer / max(reduced, 1)
+        outer = [n for n in loops if n not in (kernel.rows, kernel.columns, kernel.depth)]
+        ends = take(kernel.rows, rates.rows) * take(kernel.columns, rates.columns)
+        steps = product(outer) * ends * take(kernel.depth, rates.depth)
+        ends = ends * product([n for n in outer if n not in reductions])
         return KERNEL_START + steps + ends * (BLOCK_END + 4 * kernel.weight)
-    rows = prod(
-        size
-        for number, (size, loop) in enumerate(zip(local, work.loops, strict=True))
-        if number != kernel.lanes and not loop.reduction
-    )
+    rows = product([n for n in loops if n != kernel.lanes and n not in reductions])
     lanes = take(kernel.lanes, rates.lanes)
-    points = prod(size for number, size in enumerate(local) if number != kernel.lanes) * lanes
+    points = product([n for n in loops if n != kernel.lanes]) * lanes
     return KERNEL_START + points * kernel.root + rows * (lanes * kernel.weight + VECTOR_START)
 
 
@@ -119,3 +114,13 @@ def exchange_cost(
     for hops, size in zip(found.hops, rates.die, strict=True):
         way += hops // size * rates.crossing_cycles
     return Moved(found.bytes, ceil(rates.exchange_cycles + moving + way))
+
+
+def least_exchange(src: Layout | None, dst: Layout, rates: Rates) -> float:
+    """No exchange costs less: what a node of `dst` needs beyond all it holds goes through its port.
+
+    The least that the fullest node can have is what `src` holds on one node.
+    """
+    held = 0 if src is None else src.bytes
+    needed = prod(min(dim.extent, size) for dim, size in zip(dst.dims, dst.shape, strict=True))
+    return rates.exchange_cycles + max(needed * dst.item - held, 0) / rates.link_bytes

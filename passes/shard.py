@@ -36,9 +36,11 @@ from dojocc.passes.cost import Rates
 from dojocc.passes.shard_memory import Memory, does_not_fit, memory
 from dojocc.passes.shard_plan import Plan, Planner
 from dojocc.passes.shard_realise import Realiser
+from dojocc.passes.solve.candidates import Machine
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.sharding import Weights
 from dojocc.runtime.errors import UsageError
+from dojocc.runtime.target import Target
 
 RESERVED = 64 << 10  # parameter tables, alignment and the packer's loss
 STEP = 3.0  # how much dearer constants are made, try by try
@@ -75,7 +77,7 @@ class Shard(Pass):
         rows, columns = logical_grid(ctx.target).shape
         rates = Rates.of(ctx.target)
         budget = self.sram_budget or ctx.target.node.sram_bytes - RESERVED
-        planner = Planner((int(rows), int(columns)), rates, budget)
+        planner = Planner(machine_of(ctx.target, (int(rows), int(columns))), rates, budget)
         for function in op.ops:
             if isinstance(function, FuncOp) and function.body.blocks:
                 block = function.body.block
@@ -85,6 +87,13 @@ class Shard(Pass):
                     raise does_not_fit(found, budget, int(rows * columns), help)
                 Realiser(plan, rates).apply(function)
         verify_layouts(op)
+
+
+def machine_of(target: Target, grid: tuple[int, int]) -> Machine:
+    """The grid with the counts of dies along it, for the outer axes."""
+    system = target.system
+    tiles = system.training_tile_rows, system.training_tile_cols
+    return Machine(grid, (system.die_rows * tiles[0], system.die_cols * tiles[1]))
 
 
 def best_plan(planner: Planner, block: Block, budget: int) -> tuple[Plan, Memory]:
@@ -154,12 +163,12 @@ def suggestions(planner: Planner, block: Block, budget: int) -> str:
 
 
 def _changes(planner: Planner) -> Iterator[tuple[str, Planner]]:
-    rows, columns = planner.grid
+    rows, columns = planner.machine.grid
     yield "with --precision bf16", replace(planner, formats={**STORAGE, f32: "BF16"})
     for factor in (2, 5):
         grid = (rows * factor, columns * factor)
         text = f"on a target with a grid of {grid[0]} x {grid[1]} nodes"
-        yield text, replace(planner, grid=grid)
+        yield text, replace(planner, machine=replace(planner.machine, grid=grid))
 
 
 def _helps(planner: Planner, block: Block, budget: int) -> bool:

@@ -8,7 +8,8 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dojocc.dialects.location import get_location
-from dojocc.passes.shard_plan import Copy, Plan, copy_sources, is_constant
+from dojocc.passes.shard_plan import Copy, Plan, copy_sources
+from dojocc.passes.shard_work import is_constant
 from dojocc.runtime.errors import DoesNotFit
 from dojocc.runtime.layout import Layout
 

@@ -5,29 +5,32 @@ Reads the IR and decides; writes nothing. passes/shard_realise.py turns a plan i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
 
-from xdsl.dialects.builtin import f32
+import numpy as np
+from xdsl.dialects.builtin import TensorType, f32
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dojocc.dialects.location import describe
 from dojocc.dialects.mesh import STORAGE
 from dojocc.dialects.op import NNOp
-from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles
+from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles, least_exchange
 from dojocc.passes.movement import is_kernel, is_movement, movement_sources, reading_from
 from dojocc.passes.shard_work import Formats, is_constant, make_work
+from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
+from dojocc.passes.solve.search import Costs, Node, Operand, least_cost, search
 from dojocc.passes.solve.sharding import (
-    Placed,
     Source,
     Weights,
-    candidates,
     choose,
     fits,
     is_brought,
     near_spread,
     needs_zero_rows,
+    operand_cost,
 )
 from dojocc.passes.solve.traffic import Reading
 from dojocc.passes.solve.work import Access, Grid, Work, spread_work
@@ -58,48 +61,69 @@ class Plan:
 
 @dataclass
 class Known:
-    """What plans of one function share: an op's work, candidates of equal work, exchange costs."""
+    """What plans of one function share: works, candidates of equal work, exchange costs.
 
+    Equal layouts and works are one object, so that costs are remembered by identity.
+    """
+
+    layouts: dict[Layout, Layout] = field(default_factory=dict)
     works: dict[tuple[Operation, str], Work] = field(default_factory=dict)
-    offered: dict[tuple[Work, Grid], tuple[Placed, ...]] = field(default_factory=dict)
-    moved: dict[tuple[Layout | None, Layout, Reading | None], int] = field(default_factory=dict)
+    equal: dict[Work, Work] = field(default_factory=dict)
+    offered: dict[tuple, list[Placed]] = field(default_factory=dict)
+    ranked: dict[tuple, list[tuple[float, Placed]]] = field(default_factory=dict)
+    moved: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    constants: dict[tuple, tuple[float, bool]] = field(default_factory=dict)
     readings: dict[tuple[SSAValue, SSAValue], Reading | None] = field(default_factory=dict)
     spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
+    nodes: dict[str, list[Node]] = field(default_factory=dict)
+
+    def one(self, layout: Layout) -> Layout:
+        """The one object for a layout."""
+        return self.layouts.setdefault(layout, layout)
 
 
 @dataclass(frozen=True)
 class Planner:
-    """What a plan is made for."""
+    """What a plan is made for. `ways` offer candidates; `width` is that of the search's beam."""
 
-    grid: Grid
+    machine: Machine
     rates: Rates
     room: int  # bytes that one kernel's activations may take
     weights: Weights = Weights()
     formats: Formats = field(default_factory=lambda: STORAGE)
+    width: int = 2
+    ways: tuple[Way, ...] = (owner_computes,)
     known: Known = field(default_factory=Known, compare=False)
 
     def plan(self, block: Block) -> Plan:
-        """Choose for each kernel in order; movement is left to the kernels that want its result."""
-        plan = Plan(self.grid)
+        """Choose for all kernels; movement is left to the kernels that want its result."""
+        chosen = self._chosen(block)
+        plan = Plan(self.machine.grid)
         for op in block.ops:
             if isinstance(op, ReturnOp):
                 plan.reads[op] = [self._returned(plan, value) for value in op.operands]
-            elif isinstance(op, NNOp):
-                if is_kernel(op):
-                    self._kernel(plan, op)
-            else:
-                raise UnsupportedError(
-                    f"{op.name} cannot be sharded",
-                    where=describe(op),
-                    help="run the nn passes up to fuse first",
-                )
+            elif is_kernel(op):
+                assert isinstance(op, NNOp)
+                self._kernel(plan, op, chosen[op])
         return plan
 
-    def _kernel(self, plan: Plan, op: NNOp) -> None:
+    def _chosen(self, block: Block) -> dict[Operation, Placed]:
+        """The search's candidate for each kernel."""
+        kernels = [op for op in block.ops if is_kernel(op)]
+        fmt = self.formats[f32]
+        if fmt not in self.known.nodes:
+            self.known.nodes[fmt] = graph_nodes(block, self._work, self._reading)
+        line = search(self.known.nodes[fmt], self._costs(), self.width)
+        return dict(zip(kernels, line, strict=True))
+
+    def _costs(self) -> Costs:
+        return Costs(
+            self._offers, self._constant, self._exchange, self._least, self.weights, self.room
+        )
+
+    def _kernel(self, plan: Plan, op: NNOp, placed: Placed) -> None:
         work = self._work(op)
         sources = tuple(self._source(plan, value) for value in op.operands)
-        offered = self._offered(work)
-        placed = choose(work, offered, sources, self._exchange, self.weights, self.room)
         plan.kernels[op] = placed
         plan.reads[op] = [
             self._read(plan, value, source, access, layout)
@@ -112,28 +136,71 @@ class Planner:
     def _work(self, op: NNOp) -> Work:
         key = op, self.formats[f32]
         if key not in self.known.works:
-            self.known.works[key] = make_work(op, self.formats)
+            work = make_work(op, self.formats)
+            self.known.works[key] = self.known.equal.setdefault(work, work)
         return self.known.works[key]
 
-    def _offered(self, work: Work) -> tuple[Placed, ...]:
-        key = work, self.grid
+    def _cycles(self, work: Work, blocks: np.ndarray) -> np.ndarray:
+        return kernel_cycles(work, blocks, self.rates)
+
+    def _offered(self, work: Work) -> list[Placed]:
+        """All candidates that depend on the kernel alone."""
+        key = id(work), self.machine
         if key not in self.known.offered:
-            self.known.offered[key] = candidates(
-                work,
-                self.grid,
-                lambda each, choice: kernel_cycles(each, choice, self.grid, self.rates),
-            )
+            found = [each for way in self.ways for each in way(work, self.machine, self._cycles)]
+            self.known.offered[key] = self._once(found)
         return self.known.offered[key]
 
+    def _offers(self, node: Node, layouts: tuple[Layout | None, ...]) -> list[tuple[float, Placed]]:
+        """Candidates of a node with those that read what is there as it lies, cheapest first."""
+        key = id(node.work), self.machine, self.weights, tuple(map(id, layouts))
+        if key not in self.known.ranked:
+            found = list(self._offered(node.work))
+            for number, (operand, layout) in enumerate(zip(node.operands, layouts, strict=True)):
+                if operand.kind == "value" and layout is not None:
+                    found += aligned(node.work, number, layout, self.machine, self._cycles)
+            costs = self._costs()
+            rows = [(least_cost(node, layouts, each, costs), each) for each in self._once(found)]
+            self.known.ranked[key] = sorted(rows, key=lambda row: row[0])
+        return self.known.ranked[key]
+
+    def _once(self, found: Sequence[Placed]) -> list[Placed]:
+        """Each candidate once, its layouts the objects that stand for them."""
+        one = self.known.one
+        unique = {
+            (each.operands, each.results, each.way): replace(
+                each,
+                operands=tuple(map(one, each.operands)),
+                results=tuple(map(one, each.results)),
+            )
+            for each in found
+        }
+        return list(unique.values())
+
     def _exchange(self, src: Layout | None, dst: Layout, reading: Reading | None) -> float:
-        key = src, dst, reading
+        src, dst = None if src is None else self.known.one(src), self.known.one(dst)
+        key = id(src), id(dst), id(reading)
         if key not in self.known.moved:
             self.known.moved[key] = exchange_cost(src, dst, self.rates, reading).cycles
         return self.known.moved[key]
 
+    def _least(self, src: Layout | None, dst: Layout) -> float:
+        return least_exchange(src, dst, self.rates)
+
+    def _constant(self, node: Node, number: int, wanted: Layout) -> tuple[float, bool]:
+        """Cost of a constant in a layout: kept so, or spread over the nodes and brought."""
+        access = node.work.operands[number]
+        key = access, id(wanted), self.weights
+        if key not in self.known.constants:
+            source = Source("constant", spread=self._near(access.shape, access.fmt))
+            cost = operand_cost(access, source, wanted, self._exchange, self.weights)
+            brought = is_brought(source, wanted, self._exchange, self.weights)
+            self.known.constants[key] = cost, brought
+        return self.known.constants[key]
+
     def _source(self, plan: Plan, value: SSAValue) -> Source:
         if is_constant(value):
-            return Source("constant", spread=self._near(plan, value))
+            return Source("constant", spread=self._near_home(plan, value))
         if value in plan.homes:
             return Source("held", plan.homes[value])
         if is_movement(value.owner):
@@ -160,7 +227,7 @@ class Planner:
         if is_constant(value):
             brought = is_brought(source, wanted, self._exchange, self.weights)
             if brought:
-                plan.homes.setdefault(value, self._near(plan, value)(wanted))
+                plan.homes.setdefault(value, self._near_home(plan, value)(wanted))
             return self._copy(plan, Copy(value, wanted, zero_dims, image=not brought))
         free = value not in plan.homes and not is_movement(value.owner)
         if free:
@@ -197,12 +264,16 @@ class Planner:
         plan.homes[value] = self._spread(value)
         return None
 
-    def _near(self, plan: Plan, value: SSAValue) -> Callable[[Layout], Layout]:
+    def _near_home(self, plan: Plan, value: SSAValue) -> Callable[[Layout], Layout]:
         """How a constant is kept spread over the nodes, by the layout in which it is wanted."""
         if value in plan.homes:
             home = plan.homes[value]
             return lambda wanted: home
-        work = self._spread_work(value)
+        return self._near(*self._shape_of(value))
+
+    def _near(self, shape: tuple[int, ...], fmt: str) -> Callable[[Layout], Layout]:
+        """The same for a tensor of which no part is placed yet."""
+        work = self._spread_work(shape, fmt)
         known = self.known.spreads.setdefault(work, {})
 
         def near(wanted: Layout) -> Layout:
@@ -215,15 +286,67 @@ class Planner:
 
     def _spread(self, value: SSAValue) -> Layout:
         """A layout that shares a tensor out evenly, where no kernel makes it or reads it first."""
-        work = self._spread_work(value)
-        offered = self._offered(work)
+        work = self._spread_work(*self._shape_of(value))
+        offered = tuple(self._offered(work))
         return choose(work, offered, (), self._exchange, Weights(), self.room).results[0]
 
-    def _spread_work(self, value: SSAValue) -> Work:
+    def _shape_of(self, value: SSAValue) -> tuple[tuple[int, ...], str]:
         kind = value.type
-        shape = tuple(kind.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
-        fmt = self.formats[kind.element_type]  # pyright: ignore[reportAttributeAccessIssue]
-        return spread_work(shape, fmt)
+        assert isinstance(kind, TensorType)
+        return tuple(kind.get_shape()), self.formats[kind.element_type]
+
+    def _spread_work(self, shape: tuple[int, ...], fmt: str) -> Work:
+        work = spread_work(shape, fmt)
+        return self.known.equal.setdefault(work, work)
+
+
+def graph_nodes(
+    block: Block,
+    work_of: Callable[[NNOp], Work],
+    reading: Callable[[SSAValue, SSAValue], Reading | None],
+) -> list[Node]:
+    """The kernels of a block as the search sees them; values are numbered as they are met."""
+    number: dict[SSAValue, int] = {}
+
+    def place(value: SSAValue) -> int:
+        return number.setdefault(value, len(number))
+
+    def operand(value: SSAValue) -> Operand:
+        if is_constant(value):
+            return Operand("constant", key=place(value))
+        if not is_movement(value.owner):
+            host = isinstance(value.owner, Block)
+            return Operand("value", place(value), place(value), host=host)
+        bases = [base for base in movement_sources(value) if not is_constant(base)]
+        largest = max(bases, key=lambda base: prod(base.type.get_shape()), default=None)  # pyright: ignore
+        if largest is None:
+            return Operand("moved", None, place(value))
+        return Operand("moved", place(largest), place(value), reading(value, largest))
+
+    rows = []
+    for op in block.ops:
+        if isinstance(op, ReturnOp):
+            continue
+        if not isinstance(op, NNOp):
+            raise UnsupportedError(
+                f"{op.name} cannot be sharded",
+                where=describe(op),
+                help="run the nn passes up to fuse first",
+            )
+        if is_kernel(op):
+            operands = tuple(map(operand, op.operands))
+            rows.append((work_of(op), operands, tuple(map(place, op.results))))
+    last: dict[int, int] = {}
+    for step, (_, operands, results) in enumerate(rows):
+        read = {each.key for each in operands} | {each.value for each in operands}
+        last |= dict.fromkeys(sorted({*read, *results} - {None}), step)
+    ends: list[set[int]] = [set() for _ in rows]
+    for value, step in last.items():
+        ends[step].add(value)
+    return [
+        Node(work, operands, results, frozenset(end))
+        for (work, operands, results), end in zip(rows, ends, strict=True)
+    ]
 
 
 def copy_sources(copy: Copy) -> list[SSAValue]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 
@@ -33,6 +34,13 @@ class DimShard:
     offset: int
     extent: int
     physical: int
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.axes, self.step, self.offset, self.extent, self.physical))
 
     def __post_init__(self) -> None:
         if any(axis not in AXES for axis in self.axes) or len(set(self.axes)) != len(self.axes):
@@ -64,6 +72,13 @@ class Layout:
     grid: tuple[int, int]
     split: tuple[int, int] = UNSPLIT
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.shape, self.dims, self.fmt, self.grid, self.split))
+
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.dims):
             raise ValueError(f"layout has {len(self.dims)} dimensions for shape {self.shape}")
@@ -88,7 +103,7 @@ class Layout:
         """Byte stride of each dimension in a node's buffer (row-major over `physical`)."""
         return tuple(self.item * prod(self.physical[i + 1 :]) for i in range(len(self.dims)))
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Bytes one node reserves for the buffer."""
         return self.item * prod(self.physical)

@@ -1,24 +1,23 @@
-"""Sharding chooser: which grid axes share out which loops of a kernel.
+"""What a candidate costs: where operands come from, what bringing them takes, what SRAM is worth.
 
-Pure: takes `Work`, where its operands are, and cost functions; gives the cheapest choice. A choice
-is made for one kernel at a time, in order; `Weights` says how dear SRAM is.
+Pure: takes `Work`, where its operands are, and cost functions. `choose` takes the cheapest of one
+kernel's candidates by itself; passes/solve/search.py chooses for all kernels of a graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 
+from dojocc.passes.solve.candidates import Placed
 from dojocc.passes.solve.traffic import Reading
-from dojocc.passes.solve.work import Access, Choice, Grid, Work, access_layout, block
-from dojocc.runtime.axes import UNSPLIT, axis_size
+from dojocc.passes.solve.work import Access, Work
 from dojocc.runtime.layout import Layout
 
 SPARE = 1.25
 """How much larger than need be a constant's share of a node may be, to lie near its readers."""
 
-KernelCost = Callable[[Work, Choice], float]
 ExchangeCost = Callable[[Layout | None, Layout, Reading | None], float]
 
 
@@ -44,43 +43,6 @@ class Weights:
 
     resident: float = 1 / 32
     activation: float = 1 / 512
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A choice, the layouts it means, and the cycles of the busiest node's kernel."""
-
-    choice: Choice
-    operands: tuple[Layout, ...]
-    results: tuple[Layout, ...]
-    cycles: float
-
-
-def choices(work: Work, grid: Grid) -> Iterator[Choice]:
-    """Every assignment of the two grid axes to shardable loops that shares something out."""
-    rows = [None, *_worth(work, grid, ("row",))]
-    columns = [None, *_worth(work, grid, ("col",))]
-    both = _worth(work, grid, ("row", "col"))
-    for row in rows:
-        for column in columns:
-            if row is not None and row == column:
-                continue
-            yield _choice(work, {row: ("row",), column: ("col",)})
-    for loop in both:
-        yield _choice(work, {loop: ("row", "col")})
-
-
-def _worth(work: Work, grid: Grid, axes: tuple[str, ...]) -> list[int]:
-    return [
-        number
-        for number, loop in enumerate(work.loops)
-        if loop.shardable
-        and block(loop, prod(axis_size(axis, grid, UNSPLIT) for axis in axes)) < loop.size
-    ]
-
-
-def _choice(work: Work, axes: dict[int | None, tuple[str, ...]]) -> Choice:
-    return Choice(tuple(axes.get(number, ()) for number in range(len(work.loops))))
 
 
 def fits(held: Layout, wanted: Layout) -> bool:
@@ -156,19 +118,6 @@ def needs_zero_rows(access: Access) -> bool:
     """The operand's contraction rows end inside a group of four: the pad must be zero."""
     dim = access.depth_dim
     return dim is not None and dim != len(access.shape) - 1 and access.shape[dim] % 4 != 0
-
-
-def candidates(work: Work, grid: Grid, kernel: KernelCost) -> tuple[Placed, ...]:
-    """Every choice with what it means; the same for all kernels of equal work."""
-    return tuple(
-        Placed(
-            choice,
-            tuple(access_layout(each, work, choice, grid) for each in work.operands),
-            tuple(access_layout(each, work, choice, grid) for each in work.results),
-            kernel(work, choice),
-        )
-        for choice in choices(work, grid)
-    )
 
 
 def cost(

@@ -43,6 +43,8 @@ def reading_of(index: np.ndarray, shape: tuple[int, ...]) -> Reading | None:
     """
     if not index.size or index.max() < 0:
         return None
+    if not shape:
+        return Reading(())
     place = np.unravel_index(int(np.argmax(index >= 0)), index.shape)
     base = np.array(np.unravel_index(int(index[place]), shape), np.int64)
     terms: list[list[tuple[int, np.ndarray]]] = [[] for _ in shape]
@@ -225,9 +227,9 @@ def _loads(rows: np.ndarray, columns: np.ndarray) -> Traffic:
     )
 
 
-def _any(part: np.ndarray, keep: int) -> np.ndarray:
+def _any(part: np.ndarray, keep: int):
     """[reader's, giver's place]: whether any reader there takes from there."""
-    return (part > 0).any(axis=1 - keep)
+    return np.any(part > 0, axis=1 - keep)
 
 
 def _beyond(part: np.ndarray, forth: bool) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dojocc.passes.solve.candidates import Machine, owner_computes
 from dojocc.passes.solve.exchange import exchange_segments, identity
-from dojocc.passes.solve.sharding import SPARE, candidates, givers, near_spread
+from dojocc.passes.solve.sharding import SPARE, givers, near_spread
 from dojocc.passes.solve.work import spread_work
 from dojocc.runtime.layout import DimShard, Layout, whole
 
@@ -15,7 +16,8 @@ SHAPE = (64, 80)
 
 
 def spreads() -> list[Layout]:
-    found = candidates(spread_work(SHAPE, "BF16"), GRID, lambda work, choice: 0.0)
+    work = spread_work(SHAPE, "BF16")
+    found = owner_computes(work, Machine(GRID), lambda work, blocks: np.zeros(len(blocks)))
     return [each.results[0] for each in found]
 
 
@@ -61,6 +63,7 @@ def test_without_a_row_or_column_in_common_it_has_the_fewest_givers() -> None:
 
 
 def test_givers_counts_the_nodes_under_a_readers_box() -> None:
+    """Up to one more along each of the two dimensions, where a box starts within a giver's."""
     for kept in spreads():
         for wanted in (by_column(), by_row()):
-            assert givers(kept, wanted) <= most_givers(kept, wanted) <= 2 * givers(kept, wanted)
+            assert givers(kept, wanted) <= most_givers(kept, wanted) <= 4 * givers(kept, wanted)

@@ -115,10 +115,12 @@ def test_padding_with_another_value_takes_it_from_a_constant() -> None:
 
 
 def test_an_input_wanted_in_two_layouts_is_exchanged_from_the_first() -> None:
-    model = Model([(16, 48)])
+    model = Model([(64, 64)])
     x = model.inputs[0]
-    one = model.product("one", x, model.weight("w", (48, 96)))
-    two = model.kernel("two", [x], lambda b, a: b("negate", a))
+    one, two = (
+        model.kernel(name, [x], lambda b, a, axis=axis: b("softmax", a, axis=axis))
+        for axis, name in enumerate(("down", "across"))
+    )
     module = model.finish(one, two)
     shard_and_compare(model, module)
     first, second = ops(module, "nn.fused")

@@ -15,12 +15,14 @@ from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles
 from dojocc.passes.shard import RESERVED, Shard
 from dojocc.passes.shard_work import make_work
 from dojocc.passes.slice_strides import SliceStrides
-from dojocc.passes.solve.sharding import Source, Weights, candidates, choose, cost, fits
+from dojocc.passes.solve.candidates import Machine, owner_computes
+from dojocc.passes.solve.sharding import Source, Weights, choose, cost, fits
 from dojocc.passes.solve.work import Access, Index, Kernel, Loop, Work, block
 from dojocc.runtime.layout import DimShard, Layout, whole
 from dojocc.runtime.targets import load_target
 
-GRID = (3, 4)
+GRID = (4, 6)
+MACHINE = Machine(GRID)
 RATES = Rates.of(load_target("tests/targets/tiny.toml"))
 
 
@@ -50,7 +52,7 @@ def works(draw) -> Work:
 
 
 def offered(work: Work):
-    return candidates(work, GRID, lambda each, choice: kernel_cycles(each, choice, GRID, RATES))
+    return owner_computes(work, MACHINE, lambda each, blocks: kernel_cycles(each, blocks, RATES))
 
 
 @settings(max_examples=80, deadline=None)
@@ -102,8 +104,8 @@ def test_the_cheapest_that_fits_is_taken(work: Work, room: int) -> None:
         ),
     )
 
-    def exchange(src, dst, same):
-        return exchange_cost(src, dst, RATES, same).cycles
+    def exchange(src, dst, reading):
+        return exchange_cost(src, dst, RATES, reading).cycles
 
     found = offered(work)
     taken = choose(work, found, sources, exchange, Weights(), room)
@@ -173,7 +175,6 @@ def test_resnet50_fits_a_die_and_wastes_little() -> None:
     module.verify()
     Shard().apply(model.context, module)
     constants = sum(layout_of(op.results[0]).bytes for op in ops(module, "nn.constant"))
-    assert constants <= 800_000
     assert RESERVED + constants < model.context.target.node.sram_bytes
     executed = true = 0
     for op in ops(module, "nn.fused"):
