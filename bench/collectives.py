@@ -31,7 +31,7 @@ KINDS = ("all_reduce", "reduce_scatter", "all_gather")
 CHECKED_BYTES = 8 << 10
 HOLES = 6
 LINE_ELEMENTS = 16
-SHARE = 2
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,26 @@ class Row:
         return asdict(self) | {"ratio": self.ratio}
 
 
-def module_text(kind: str, grid: tuple[int, int], elements: int) -> str:
-    """A mesh module of one collective over all nodes of a grid, FP32."""
+def module_text(kind: str, grid: Pair, elements: int, dies: Pair = (1, 1)) -> str:
+    """A mesh module of one collective over all nodes of a grid, FP32.
+
+    With several dies shards are numbered by the place inside a die first, then by die: so pieces
+    are small by the time that they go from die to die.
+    """
     nodes, (rows, cols) = grid[0] * grid[1], grid
     step = -(-elements // nodes // LINE_ELEMENTS) * LINE_ELEMENTS
 
+    axes, split = "row col", ""
+    if rows % dies[0] == cols % dies[1] == 0 and min(dies) > 1 and kind != "all_reduce":
+        axes, split = "inner_row inner_col outer_row outer_col", f" split {dies[0]} x {dies[1]}"
+
     def tensor(*dims: str) -> str:
         shape = "x".join(dim.split()[0] for dim in dims)
-        layout = f"#mesh.layout<FP32, grid {rows} x {cols}, [{', '.join(dims)}]>"
+        layout = f"#mesh.layout<FP32, grid {rows} x {cols}{split}, [{', '.join(dims)}]>"
         return f"tensor<{shape}xf32, {layout}>"
 
-    terms = tensor(f"{nodes} by row col step 1", str(elements))
-    whole, shard = tensor(str(elements)), tensor(f"{elements} by row col step {step}")
+    terms = tensor(f"{nodes} by {axes} step 1", str(elements))
+    whole, shard = tensor(str(elements)), tensor(f"{elements} by {axes} step {step}")
     before = shard if kind == "all_gather" else terms
     after = shard if kind == "reduce_scatter" else whole
     properties = 'loc = "it"' if kind == "all_gather" else 'kind = "sum", loc = "it"'
@@ -80,7 +88,8 @@ def module_text(kind: str, grid: tuple[int, int], elements: int) -> str:
 
 def program_of(kind: str, target: Target, size: int) -> Program:
     rows, cols = logical_grid(target).shape
-    text = module_text(kind, (int(rows), int(cols)), size // 4)
+    dies = (target.rows // target.die.rows, target.cols // target.die.cols)
+    text = module_text(kind, (int(rows), int(cols)), size // 4, dies)
     program = compile_model(text.encode(), Options(target=target)).program
     assert program is not None
     return program
@@ -97,8 +106,8 @@ def bound(kind: str, target: Target, size: int) -> int:
 
 
 def rounded(size: int, nodes: int) -> int:
-    """The next size of which every node's shard is SHARE lines: nothing is padding."""
-    unit = nodes * LINE_ELEMENTS * 4 * SHARE
+    """The next size of which every node's shard is whole lines: nothing is padding."""
+    unit = nodes * LINE_ELEMENTS * 4
     return -(-size // unit) * unit
 
 

@@ -36,6 +36,9 @@ from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import DimShard, Layout, whole
 from dojocc.runtime.target import Target
 
+DETOUR = 2.0
+"""Flows on the busiest link of a ring next to a dead node, where the way round meets the others."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
@@ -59,6 +62,7 @@ def costs_of(target: Target) -> Costs:
         sync.semaphore_cycles,
         sync.region_barrier_cycles,
         mesh.usable_share,
+        DETOUR if target.dead else 1.0,
     )
 
 
@@ -71,7 +75,7 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
         return copied(op)
     match op:
         case AllReduceOp():
-            axes = grid_axes(op, source, op.axes())
+            axes = by_dies(grid_axes(op, source, op.axes()), source.grid, target)
             candidates = flat_candidates(axes, result.bytes, algorithm)
             reduces, gathers = True, True
         case ReduceScatterOp():
@@ -120,12 +124,28 @@ def grid_axes(op: CollectiveOp, layout: Layout, names: tuple[str, ...]) -> list[
     for name in names:
         index = layout.index(DimShard((name,), 0, 0, 0, 0))
         size = layout.shards(DimShard((name,), 0, 0, 0, 0))
-        axis = Axis(size, max(int(np.argmax(index == 1)), 1))
+        stride = max(int(np.argmax(index == 1)), 1)
+        axis = Axis(size, stride, stride // layout.grid[1] or stride)
         if not (axis.at(nodes) == index).all():
             raise refused(op, f"axis {name} leaves nodes of the grid out")
         if axis.size > 1:
             found.append(axis)
     return found
+
+
+def by_dies(axes: list[Axis], grid: tuple[int, int], target: Target) -> list[Axis]:
+    """The axes with those that span several dies taken as one inside a die and one from die to die:
+    a ring through all dies would have as many steps as the machine has rows and columns."""
+    crossing = round(target.die.edge_ns * 1e-9 * target.node.clock_hz)
+    dies = (target.rows // target.die.rows, target.cols // target.die.cols)
+    found: list[Axis] = []
+    for axis in axes:
+        side = 0 if axis.stride >= grid[1] else 1
+        if axis.size == grid[side] and dies[side] > 1 and axis.size % dies[side] == 0:
+            found += axis.parts(dies[side], crossing)
+        else:
+            found.append(axis)
+    return [axis for axis in found if axis.size > 1]
 
 
 def terms_of(source: Layout) -> Layout:

@@ -30,7 +30,8 @@ POST = 6
 @dataclass(frozen=True)
 class Costs:
     """Numbers of a target: bytes a cycle and port, cycles to start a transfer, for one more entry,
-    a hop, a semaphore and the barrier; share of a link that can be used."""
+    a hop, a semaphore and the barrier; share of a link that can be used; flows on the busiest link
+    where one would be there, were no node dead."""
 
     link_bytes: int
     message: int
@@ -39,6 +40,7 @@ class Costs:
     semaphore: int
     barrier: int
     share: float
+    detour: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ class Shards:
 
 
 def flat_candidates(axes: Sequence[Axis], size: int, algorithm: str) -> list[list[Chain]]:
-    """Ways to reduce a vector of `size` bytes over `axes` on all nodes: each order of the axes by
-    itself and all in turn, so that the small phases of one go with the large ones of another."""
-    orders = [list(axes)] + ([list(reversed(axes))] if len(axes) > 1 else [])
+    """Ways to reduce a vector of `size` bytes over `axes` on all nodes.
+
+    Near axes come first, while pieces are large. Of the near ones each order is tried by itself and
+    both in turn, so that the small phases of one chain go with the large ones of another.
+    """
+    near = [axis for axis in axes if axis.hops == 1]
+    far = [axis for axis in axes if axis.hops > 1]
+    orders = [near + far] + ([near[::-1] + far[::-1]] if len(axes) > 1 else [])
     found = []
     for kinds in phase_kinds(len(axes), algorithm):
         ways = [phases_of(order, dict(zip(axes, kinds, strict=True))) for order in orders]
@@ -188,28 +195,36 @@ def phase_cycles(
     phases: Sequence[Phase], lines: Sequence[float], costs: Costs, adds: bool
 ) -> float:
     """One phase of all chains side by side."""
-    latency = costs.message + costs.hop + costs.semaphore + costs.entry + POST
-    ring = [(p.axis.size - 1, n) for p, n in zip(phases, lines, strict=True) if p.ring]
+    far = max(2 * p.axis.hops * costs.hop + p.axis.crossing for p in phases)
+    share = costs.share / costs.detour
+    latency = costs.message + far + costs.semaphore + costs.entry + POST
+    ring = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if p.ring]
     direct = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if not p.ring]
     total = 0.0
     if ring:
-        steps = max(count for count, _ in ring)
+        steps = max(axis.size - 1 for axis, _ in ring)
         alone = max(n * (2 if adds else 1) for _, n in ring) + latency + adds * ADD_START
         port = sum(n for _, n in ring)
+        link = most_loaded((axis, axis.hops * n) for axis, n in ring) / share
         work = sum(n + ADD_START for _, n in ring) if adds else 0.0
-        far = max(count for count, _ in ring) * costs.hop
-        total += steps * max(alone, port, work) + far
+        total += steps * max(alone, port, link, work)
     if direct:
         port = sum((axis.size - 1) * n for axis, n in direct)
-        loads: dict[Axis, float] = {}
-        for axis, n in direct:
-            middle = (axis.size // 2) * (axis.size - axis.size // 2)
-            loads[axis] = loads.get(axis, 0.0) + middle * n / costs.share
+        middle = ((axis, axis.size // 2 * (axis.size - axis.size // 2) * n) for axis, n in direct)
+        link = most_loaded((axis, axis.hops * load) for axis, load in middle) / share
         entries = sum(axis.size - 1 for axis, _ in direct) * costs.entry
         work = sum((axis.size - 1) * (n + ADD_START) for axis, n in direct) if adds else 0.0
-        far = max(axis.size for axis, _ in direct) * costs.hop
-        total += max(port, *loads.values(), entries) + latency + far + work
+        total += max(port, link, entries) + latency + max(a.size for a, _ in direct) * far + work
     return total
+
+
+def most_loaded(loads: Iterable[tuple[Axis, float]]) -> float:
+    """Lines through the busiest link, of loads by axis: axes of one direction share their links."""
+    total: dict[bool, float] = {}
+    for axis, load in loads:
+        along_rows = axis.stride < axis.hops * 2
+        total[along_rows] = total.get(along_rows, 0.0) + load
+    return max(total.values())
 
 
 def cheapest(

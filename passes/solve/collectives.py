@@ -11,11 +11,12 @@ Every buffer holds the same elements at the same place on all nodes, so a piece 
 - STAGING: what arrives for an addition whose place in WORK is taken;
 - SHARD: a reduce-scatter's result.
 
-Ring: in step t the node at position i of its line of L pushes piece i - 1 - t (reduction) or i - t
-(gather) to position i + 1. So each node receives L - 1 pieces, each over one link, and what goes
-from the end of a line to its beginning takes the links that the others leave free: a line's mesh
-links carry as much each way as a node's port, which is the bound. The sum of piece p is
-(...((x[p+1] + x[p+2]) + x[p+3]) ...) + x[p], positions modulo L, the same on every engine.
+Ring: a line of L nodes is gone through at every other node and back at those left out, which makes
+a ring of it whose ways are two links long. In step t the node at place i of the ring pushes the
+piece of place i - 1 - t (reduction) or i - t (gather) to place i + 1. So each node receives L - 1
+pieces and every link carries one flow each way: as much as a node's port, which is the bound. The
+sum of the piece of place p is (...((x[p+1] + x[p+2]) + x[p+3]) ...) + x[p], places modulo L, the
+same on every engine.
 
 Direct: every node pushes to all others of its line at once; one step, but the middle links of a
 line carry L * L / 4 pieces. The sum of piece p is ((x[p] + x[p-1]) + x[p-2]) ... + x[p+1].
@@ -41,13 +42,35 @@ Positions = dict[int, np.ndarray]
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of the grid of nodes: node i stands at i // stride % size."""
+    """An axis of the grid of nodes: node i stands at i // stride % size.
+
+    Neighbours along it are `hops` nodes apart on the grid's line; the flows of the nodes between
+    share that way. A way between dies takes `crossing` cycles more.
+    """
 
     size: int
     stride: int
+    hops: int = 1
+    crossing: int = 0
 
     def at(self, nodes: np.ndarray) -> np.ndarray:
         return nodes // self.stride % self.size
+
+    def parts(self, count: int, crossing: int = 0) -> tuple[Axis, Axis]:
+        """The axis as `count` outer parts of inner positions: (inner, outer)."""
+        inner = self.size // count
+        return (
+            replace(self, size=inner),
+            Axis(count, self.stride * inner, self.hops * inner, crossing),
+        )
+
+    def ring(self) -> np.ndarray:
+        """Positions in the order of the ring, [size]."""
+        return np.array([*range(0, self.size, 2), *reversed(range(1, self.size, 2))], np.int64)
+
+    def place(self, nodes: np.ndarray) -> np.ndarray:
+        """Where on the ring nodes stand."""
+        return np.argsort(self.ring())[self.at(nodes)]
 
     def moved(self, nodes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """The nodes at another position of the same lines."""
@@ -252,17 +275,18 @@ def reduce_steps(w: Writer, scattered: bool) -> None:
 
 def reduce_ring(w: Writer, number: int, fixed: Positions, staged: int, last: bool) -> None:
     chain, axis = w.chain, w.chain.phases[number].axis
-    at, size = axis.at(w.nodes), axis.size
+    place_on_ring, ring, size = axis.place(w.nodes), axis.ring(), axis.size
     first = number == 0
     for turn in range(size - 1):
-        sent = chain.region({**fixed, number: (at - 1 - turn) % size})
-        got = chain.region({**fixed, number: (at - 2 - turn) % size})
+        sent = chain.region({**fixed, number: ring[(place_on_ring - 1 - turn) % size]})
+        got = chain.region({**fixed, number: ring[(place_on_ring - 2 - turn) % size]})
         source = OPERAND if first and turn == 0 else WORK
         place = (WORK, got) if first else (STAGING, chain.staged(got, turn, staged))
         there = sent if first else chain.staged(sent, turn, staged)
-        w.move(source, sent, place[0], there, axis.moved(w.nodes, (at + 1) % size))
+        to = axis.moved(w.nodes, ring[(place_on_ring + 1) % size])
+        w.move(source, sent, place[0], there, to)
         done = last and turn == size - 2
-        into = (SHARD, chain.own({**fixed, number: at})) if done else (WORK, got)
+        into = (SHARD, chain.own({**fixed, number: axis.at(w.nodes)})) if done else (WORK, got)
         w.add(into, place, (OPERAND if first else WORK, got))
         w.step += 1
 
@@ -291,20 +315,20 @@ def gather_steps(w: Writer, from_shards: bool) -> None:
     fixed: Positions = {n: phase.axis.at(w.nodes) for n, phase in enumerate(chain.phases)}
     begin = w.step
     for number in reversed(range(len(chain.phases))):
-        axis = chain.phases[number].axis
-        at, size = axis.at(w.nodes), axis.size
+        axis, rings = chain.phases[number].axis, chain.phases[number].ring
+        order, size = axis.ring() if rings else np.arange(axis.size), axis.size
+        at = axis.place(w.nodes) if rings else axis.at(w.nodes)
         for turn in range(size - 1):
-            ring = chain.phases[number].ring
-            held = {**fixed, number: (at - turn) % size if ring else at}
+            held = {**fixed, number: order[(at - turn) % size] if rings else at}
             sent = chain.region(held)
             fresh = from_shards and w.step == begin
             source = (OPERAND, chain.own(held)) if fresh else (WORK, sent)
             if fresh and turn == 0:
                 w.move(*source, WORK, sent, w.nodes)
-            other = (at + 1 if ring else at + 1 + turn) % size
+            other = order[(at + 1 if rings else at + 1 + turn) % size]
             w.move(*source, WORK, sent, axis.moved(w.nodes, other))
-            w.step += ring
-        w.step += not chain.phases[number].ring
+            w.step += rings
+        w.step += not rings
         del fixed[number]
 
 

@@ -31,7 +31,7 @@ def test_the_bound_of_a_tile_counts_crossings_between_dies() -> None:
 def test_rows_are_never_below_the_bound(kind: str) -> None:
     check(TARGET, kind)
     row = measure("tiny", TARGET, kind, 4096)
-    assert row.bytes == rounded(4096, 6) >= 4096 and row.bytes % (6 * 128) == 0
+    assert row.bytes == rounded(4096, 6) >= 4096 and row.bytes % (6 * 64) == 0
     assert row.ratio >= 1 and row.nodes == row.live == 6
 
 
