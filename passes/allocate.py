@@ -15,13 +15,17 @@ from dojocc.dialects.tile_types import whole
 from dojocc.passes.base import Pass
 from dojocc.passes.liveness import Lifetime, Schedule, lifetimes, makers, schedule, the_program
 from dojocc.passes.parameters import collect
-from dojocc.passes.solve.packing import Buffer, Packing, check_packing, pack
+from dojocc.passes.solve.packing import Buffer, Packing, pack
+from dojocc.passes.solve.packing_check import check_packing
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import DoesNotFit, InputError
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.target import Target
 
 ALIGNMENT = 64
+QUICK_EFFORT = 2000
+"""Decisions of the search (1 s or so) for a lower peak, where greedy placement is not at the bound
+and the capacity would do."""
 LISTED = 12
 """Buffers named in the report when they do not fit."""
 
@@ -39,8 +43,7 @@ class Allocate(Pass):
     2. Each buffer's lifetime comes from the sequence of steps (passes/liveness.py): images live
        throughout, an exchange's destination from its start, its sources until its end.
     3. solve/packing.py places buffers that live together apart; an interval sweep that shares no
-    code
-       with it checks the result.
+       code with it checks the result.
 
     Fails: DoesNotFit when the buffers need more SRAM than a node has, with those live at the peak.
     """
@@ -56,7 +59,7 @@ class Allocate(Pass):
         capacity = target.node.sram_bytes - reserved
         live = lifetimes(plan)
         buffers = buffers_of(live)
-        packing = pack(buffers, ALIGNMENT, capacity)
+        packing = best_packing(buffers, capacity)
         if packing.peak > capacity:
             raise does_not_fit(plan, live, packing, reserved, target)
         problems = check_packing(buffers, packing.offsets, capacity, ALIGNMENT)
@@ -72,6 +75,12 @@ class Allocate(Pass):
             f"SRAM: {reserved + packing.peak} of {target.node.sram_bytes} B on every node,"
             f" at least {reserved + packing.lower_bound} B are needed"
         )
+
+
+def best_packing(buffers: Sequence[Buffer], capacity: int) -> Packing:
+    """The lowest packing soon found; where that is too high, whatever a long search finds."""
+    packing = pack(buffers, ALIGNMENT, None, QUICK_EFFORT)
+    return packing if packing.peak <= capacity else pack(buffers, ALIGNMENT, capacity)
 
 
 def layout_of_alloc(alloc: AllocOp) -> Layout:

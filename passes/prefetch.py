@@ -30,8 +30,8 @@ from dojocc.passes.solve.prefetch import Transfer, earlier_starts, largest_sound
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import UsageError
 
-TRIAL_EFFORT = 24
-"""Placements tried to see whether a schedule still packs: a prefix of what allocate tries."""
+TRIAL_EFFORT = 300
+"""Decisions made to see whether a schedule still packs: the first of those that allocate makes."""
 
 
 @dataclass(frozen=True)

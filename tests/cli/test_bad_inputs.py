@@ -245,10 +245,38 @@ def test_bad_defect_map(tmp_path: Path, text: str, part: str) -> None:
 def test_pack_that_does_not_fit(tmp_path: Path) -> None:
     table = write(tmp_path / "b.csv", "id,lower,upper,size\na,0,2,100\nb,1,3,50\n")
     answer = dojocc("pack", table, "--capacity", "120", "-o", tmp_path / "o.csv")
-    refused(answer, 1, "need 150 B, have 120 B, 30 B too much")
+    refused(answer, 1, "too much is live at once", "need 150 B, have 120 B, 30 B too much")
     bad = write(tmp_path / "c.csv", "id,lower,size\n")
     refused(dojocc("pack", bad, "--capacity", "1"), 1, "lacks the column 'upper'")
     assert not (tmp_path / "o.csv").exists()
+
+
+# At every time at most 8 bytes are live, but no packing takes fewer than 9.
+KNOT = """id,lower,upper,size
+a,1,4,1
+b,2,5,1
+c,5,7,1
+d,5,7,3
+e,0,3,4
+f,4,6,4
+g,6,7,3
+h,0,1,4
+i,1,2,3
+j,2,3,2
+k,3,4,6
+l,4,5,3
+m,6,7,1
+"""
+
+
+def test_pack_says_whether_the_refusal_is_certain(tmp_path: Path) -> None:
+    table = write(tmp_path / "b.csv", KNOT)
+    bound = dojocc("pack", table, "--capacity", "99", "--minimise", "--json", "-o", tmp_path / "o")
+    found = bound.json()
+    assert (found["peak_bytes"], found["lower_bound_bytes"]) == (9, 8)
+    refused(dojocc("pack", table, "--capacity", "8"), 1, "a complete search found no packing")
+    answer = dojocc("pack", table, "--capacity", "8", "--effort", "0")
+    refused(answer, 1, "as far as the planner found")
 
 
 def test_explain_suggests_names(program: Path) -> None:

@@ -260,6 +260,7 @@ def test_pack_places_buffers(tmp_path: Path) -> None:
     out = tmp_path / "o.csv"
     found = dojocc("pack", table, "--capacity", "150", "-o", out, "--json").json()
     assert found["peak_bytes"] == found["lower_bound_bytes"] == 150
+    assert found["gap"] == found["decisions"] == 0 and found["seconds"] > 0
     placed = {row["id"]: row for row in csv.DictReader(io.StringIO(out.read_text()))}
     assert list(placed["a"]) == ["id", "lower", "upper", "size", "offset"]
     low, high = sorted((int(placed["a"]["offset"]), int(placed["b"]["offset"])))

@@ -41,6 +41,8 @@ DEADLOCK = """\
         (["opt"], "which file?"),
         (["targets"], "required"),
         (["pack", "b.csv", "--capacity", "0"], "--capacity must be at least 1"),
+        (["pack", "b.csv", "--capacity", "9", "--effort", "-1"], "--effort cannot be negative"),
+        (["pack", "b.csv", "--capacity", "9", "--seconds", "nan"], "--seconds cannot be negative"),
     ],
 )
 def test_usage(words: list[str], part: str) -> None:
