@@ -21,8 +21,10 @@ from dojocc.passes.solve.collectives import (
 )
 
 CHAINS = (1, 2, 4)
-ADD_START = 26
+ADD_START = 34
 """Cycles of one addition besides its lines: parameters, call, first loads to last store."""
+ADDERS = 2
+"""Threads that add, each for every other chain; the vector unit is one."""
 POST = 6
 """Cycles of a post, the wait it ends and the instructions between."""
 
@@ -206,16 +208,22 @@ def phase_cycles(
         alone = max(n * (2 if adds else 1) for _, n in ring) + latency + adds * ADD_START
         port = sum(n for _, n in ring)
         link = most_loaded((axis, axis.hops * n) for axis, n in ring) / share
-        work = sum(n + ADD_START for _, n in ring) if adds else 0.0
+        work = adding([n + ADD_START for _, n in ring], port) if adds else 0.0
         total += steps * max(alone, port, link, work)
     if direct:
         port = sum((axis.size - 1) * n for axis, n in direct)
         middle = ((axis, axis.size // 2 * (axis.size - axis.size // 2) * n) for axis, n in direct)
         link = most_loaded((axis, axis.hops * load) for axis, load in middle) / share
         entries = sum(axis.size - 1 for axis, _ in direct) * costs.entry
-        work = sum((axis.size - 1) * (n + ADD_START) for axis, n in direct) if adds else 0.0
+        each = [(axis.size - 1) * (n + ADD_START) for axis, n in direct]
+        work = adding(each, port) if adds else 0.0
         total += max(port, link, entries) + latency + max(a.size for a, _ in direct) * far + work
     return total
+
+
+def adding(work: Sequence[float], lines: float) -> float:
+    """Cycles that the threads need for their chains' additions, and the vector unit for all."""
+    return max(lines, *(sum(work[number::ADDERS]) for number in range(ADDERS)))
 
 
 def most_loaded(loads: Iterable[tuple[Axis, float]]) -> float:
