@@ -23,9 +23,6 @@ from dojocc.passes.solve.collectives import (
 CHAINS = (1, 2, 4)
 ADD_START = 34
 """Cycles of one addition besides its lines: parameters, call, first loads to last store."""
-MIXED = 1.1
-"""How much longer steps take where chains go along different axes and wait for one another's; from
-modelled runs."""
 ADDERS = 2
 """Threads that add, each for every other chain; the vector unit is one."""
 POST = 6
@@ -36,7 +33,8 @@ POST = 6
 class Costs:
     """Numbers of a target: bytes a cycle and port, cycles to start a transfer, for one more entry,
     a hop, a semaphore and the barrier; share of a link that can be used; how much longer a link
-    next to a dead node is held, on the way from row to row and along a row."""
+    next to a dead node is held, on the way from row to row and along a row, and how much
+    longer steps take where chains go along different axes."""
 
     link_bytes: int
     message: int
@@ -46,6 +44,7 @@ class Costs:
     barrier: int
     share: float
     detours: tuple[float, float] = (1.0, 1.0)
+    mixed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ def phase_cycles(
         port = sum(n for _, n in ring)
         link = most_loaded([(axis, axis.hops * n) for axis, n in ring], costs)
         work = adding([n + ADD_START for _, n in ring], port) if adds else 0.0
-        mixed = MIXED if len({axis for axis, _ in ring}) > 1 else 1.0
+        mixed = costs.mixed if len({axis for axis, _ in ring}) > 1 else 1.0
         total += steps * max(alone, port, link, work) * mixed
     if direct:
         port = sum((axis.size - 1) * n for axis, n in direct)
