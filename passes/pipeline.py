@@ -24,6 +24,7 @@ from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import Canonicalise
 from dojocc.passes.channels_last import ChannelsLast
+from dojocc.passes.chunk import Chunk
 from dojocc.passes.decompose import Decompose
 from dojocc.passes.errors import PassBroken, PipelineError
 from dojocc.passes.fold import Fold
@@ -69,6 +70,7 @@ NN_PIPELINE: tuple[Step, ...] = (
 PIPELINE: tuple[Step, ...] = (
     *NN_PIPELINE,
     Step(Shard, "says which node holds which part of every tensor"),
+    Step(Chunk, "what a product reads arrives while the part that is there is multiplied"),
     Step(Tile, "buffers, kernels and transfers"),
     Step(Prefetch, "what the next kernel reads arrives while this one computes"),
     Step(Allocate, "addresses, by liveness"),

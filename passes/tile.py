@@ -13,12 +13,14 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from dojocc.dialects.context import DojoContext
+from dojocc.dialects.footprint import uses
 from dojocc.dialects.function import input_names, main_function, result_names
 from dojocc.dialects.location import copy_location, describe, get_location
 from dojocc.dialects.mesh import ExchangeOp as MeshExchangeOp
 from dojocc.dialects.mesh import LayoutAttr, layout_of, need_layout
 from dojocc.dialects.mesh_collective import CollectiveOp, ReduceScatterOp, ReductionOp
 from dojocc.dialects.nn.constant import ConstantOp
+from dojocc.dialects.nn.fused import FusedOp
 from dojocc.dialects.op import NNOp
 from dojocc.dialects.properties import to_python
 from dojocc.dialects.tile import (
@@ -72,6 +74,8 @@ class Tile(Pass):
        one: what differs between layers and nodes is in buffers, offsets and scalar tables.
     3. Every mesh.exchange becomes a table of segments, by the exchange solver; the destination is
        cleared first where the segments leave pads that must be zero unwritten.
+    4. The result of a contraction that adds to what it alone reads, element by element, is written
+      over it.
     4. Every collective becomes tables of moves and additions, by the cheapest algorithm
        (passes/solve/collectives.py).
     Ops keep their order, which is a schedule, since every value is made before it is read.
@@ -263,7 +267,11 @@ class Tiler:
         calls = kernel_calls(request)
         location = get_location(op)
         for value in op.results:
-            self.alloc(value, op, location or label)
+            updated = updated_in_place(op)
+            if updated is None:
+                self.alloc(value, op, location or label)
+            else:
+                self.buffers[value] = self.buffers[updated]
         values = (*op.operands, *op.results)
         for call in calls:
             self.call(call, [self.buffers[values[source]] for source in call.sources], op)
@@ -290,6 +298,20 @@ class Tiler:
         if isinstance(value, np.ndarray):
             return self.resource("table", value.astype(np.int32))
         return value
+
+
+def updated_in_place(op: NNOp) -> SSAValue | None:
+    """An operand whose buffer the result of a contraction may take: laid out alike, read by nothing
+    else, and every element read just where the result's is written."""
+    root = op.root() if isinstance(op, FusedOp) else None
+    if root is None or root.FUSIBLE != "contraction" or len(op.results) != 1:
+        return None
+    found = uses(op)
+    for value, maps in zip(op.operands, found.operands, strict=True):
+        made = isinstance(value.owner, FusedOp) and value.has_one_use()
+        if made and value.type == op.results[0].type and maps == found.results:
+            return value
+    return None
 
 
 def port_type(value: SSAValue) -> tuple[str, tuple[int, ...]]:

@@ -6,6 +6,8 @@ groups are steps and bounds of buffers, not cases. What follows the root runs on
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dojocc.dialects.domain import Affine, Dim, Map
 from dojocc.passes.kernels.builder import KernelCall
 from dojocc.passes.kernels.contraction_blocks import on_matrix
@@ -34,7 +36,8 @@ def contraction_of(request: Request, region: Region) -> Contraction:
         raise request.refused(
             f"{root.name} with dilated operands has no kernel", "decompose it into a pad first"
         )
-    numbers = [region.argument(value) for value in root.operands]
+    behind = [region.behind_slices(value) for value in root.operands]
+    numbers = [number for number, _ in behind]
     if None in numbers or len(region.values) != 1:
         raise request.refused("a contraction reads operands of the kernel and gives one result")
     result = domain.results[0]
@@ -42,7 +45,11 @@ def contraction_of(request: Request, region: Region) -> Contraction:
     if space is None:
         raise request.refused("the shards of the result cut through the groups of a convolution")
     lane = lane_dim(domain.dims, result)
-    maps = simplified(domain.dims, domain.operands, (lane, *domain.reduction))
+    parts = [
+        tuple(replace(each, offset=each.offset + by) for each, by in zip(amap, start, strict=True))
+        for amap, (_, start) in zip(domain.operands, behind, strict=True)
+    ]
+    maps = simplified(domain.dims, parts, (lane, *domain.reduction))
     operands = tuple(number for number in numbers if number is not None)
     return Contraction(
         request,

@@ -18,7 +18,7 @@ from dojocc.dialects.domain import Affine, Map
 from dojocc.dialects.location import describe
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import FusedOp
-from dojocc.dialects.nn.movement import BroadcastInDimOp, ReshapeOp, TransposeOp
+from dojocc.dialects.nn.movement import BroadcastInDimOp, ReshapeOp, SliceOp, TransposeOp
 from dojocc.dialects.op import NNOp, OpList
 from dojocc.passes.kernels.builder import KernelBuilder
 from dojocc.passes.kernels.expressions import RULES, as_lanes, emit
@@ -73,6 +73,14 @@ class Region:
     def argument(self, value: SSAValue) -> int | None:
         """The operand number of a value, or None."""
         return self.arguments.index(value) if value in self.arguments else None
+
+    def behind_slices(self, value: SSAValue) -> tuple[int | None, tuple[int, ...]]:
+        """The operand number of a value or of what it is a slice of, and where the slice starts."""
+        start = (0,) * rank(value)
+        while isinstance(value.owner, SliceOp) and set(value.owner.p.strides) <= {1}:
+            start = tuple(a + b for a, b in zip(start, value.owner.p.start, strict=True))
+            value = value.owner.operands[0]
+        return self.argument(value), start
 
     def whole(self, value: SSAValue) -> SSAValue:
         """The value, or what stands for it where its op has no rule of its own and was taken

@@ -124,9 +124,21 @@ def compatible(store: Touch, other: Touch) -> bool:
     """True when the two can meet only within one iteration of the loops they share (or never)."""
     return (
         same_iteration(store, other)
+        or same_place(store, other)
         or apart(store.place, other.place)
         or (store.lanes is not None and kept_disjoint(store.place, store.lanes, other.place))
     )
+
+
+def same_place(store: Touch, other: Touch) -> bool:
+    """Both touch the same bytes in every iteration, and the store no byte twice: updates in
+    place."""
+    a, b = store.place, other.place
+    if store.path != other.path or not np.array_equal(a.base, b.base):
+        return False
+    shape = (a.counts, a.strides, a.granules, a.pitch, a.elements * a.item)
+    same = shape == (b.counts, b.strides, b.granules, b.pitch, b.elements * b.item)
+    return same and injective(a)
 
 
 def apart(a: Access, b: Access) -> bool:

@@ -1,0 +1,143 @@
+"""Pass `chunk`: contractions whose operands are brought run in chunks of the contracted dim.
+
+The next chunk arrives while one is multiplied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from dojocc.dialects.context import DojoContext
+from dojocc.dialects.function import main_function
+from dojocc.dialects.location import get_location
+from dojocc.dialects.mesh import ExchangeOp, need_layout, with_layout
+from dojocc.dialects.nn.fused import YieldOp
+from dojocc.dialects.properties import to_python
+from dojocc.dialects.types import tensor
+from dojocc.passes.base import Pass
+from dojocc.passes.chain import Candidate, Side, Span, candidate_of, rewrite, slice_of
+from dojocc.passes.cost import Rates
+from dojocc.passes.solve.chunking import Product, chunks_of
+from dojocc.passes.solve.physical import round_up
+from dojocc.passes.target_of import target_of
+from dojocc.runtime.layout import LANES, DimShard, Layout
+
+
+@dataclass(frozen=True)
+class Chunk(Pass):
+    """Cut contractions into chunks of the contracted dim where that hides their exchanges.
+
+    Takes: form mesh; the context has a target.
+
+    Leaves: form mesh; a contraction that is cut is a chain of products, each with its own slice of
+      the operands, the partial sums in FP32 in the layout of the result.
+
+    How:
+    1. A product of two operands of which one or both come from an exchange of their own is a
+       candidate. The number of chunks is the cheapest by solve/chunking.py: transfers of one chunk
+       beside the products of another, against the price of bringing partial sums in and out.
+    2. An exchange becomes one a chunk, its movement ended by a slice; an operand that is held is
+       read in part. So of what is brought, two chunks are held at a time instead of all.
+    3. Each product but the first adds the sums so far; the last runs what followed the root. The
+       order of additions is: within a chunk ascending from zero, then chunk by chunk. It is a
+       property of the mesh form, so all levels below agree bit for bit.
+
+    Fails: UsageError without a target.
+    """
+
+    name: ClassVar[str] = "chunk"
+    takes: ClassVar[str] = "mesh"
+    leaves: ClassVar[str] = "mesh"
+
+    def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
+        rates = Rates.of(target_of(ctx, self.name))
+        cut = 0
+        for each in list(main_function(op).body.block.ops):
+            candidate = candidate_of(each)
+            exchanges = {} if candidate is None else brought(candidate)
+            if candidate is None or not exchanges or not whole(candidate):
+                continue
+            size = chunks_of(product_of(candidate, exchanges), rates.exchange_cycles)
+            if size < candidate.depth:
+                in_chunks(candidate, exchanges, size)
+                cut += 1
+        ctx.remarks.append(f"chunk: {cut} contractions run in chunks")
+
+
+def brought(candidate: Candidate) -> dict[Side, ExchangeOp]:
+    """The operands that an exchange of their own makes."""
+    found = {}
+    for side in candidate.sides:
+        value = candidate.outer(side)
+        if isinstance(value.owner, ExchangeOp) and value.has_one_use():
+            found[side] = value.owner
+    return found
+
+
+def whole(candidate: Candidate) -> bool:
+    """Every node holds the contracted dim of both operands whole."""
+    layouts = [(need_layout(candidate.outer(side), candidate.op), side) for side in candidate.sides]
+    return not any(layout.dims[side.axis].axes for layout, side in layouts)
+
+
+def product_of(candidate: Candidate, exchanges: dict[Side, ExchangeOp]) -> Product:
+    """The product as numbers: a node's share, and the cycles of what is brought."""
+    layout = need_layout(candidate.op.results[0], candidate.op)
+    extents = [1, 1, *(dim.extent for dim in layout.dims)]
+    cycles = tuple(each.cycles.value.data for each in exchanges.values())
+    return Product(prod(extents[:-2]), extents[-2], extents[-1], candidate.depth, cycles)
+
+
+def in_chunks(candidate: Candidate, exchanges: dict[Side, ExchangeOp], size: int) -> None:
+    """The chain, with an exchange a chunk in place of those that brought all."""
+
+    def part_of(side: Side, span: Span) -> SSAValue | None:
+        if side not in exchanges:
+            return None
+        made = sliced_exchange(exchanges[side], side.axis, span, candidate.depth)
+        Rewriter.insert_op(made, InsertPoint.before(candidate.op))
+        return made.result
+
+    rewrite(candidate, size, part_of)
+    for old in exchanges.values():
+        old.detach()
+        old.erase()
+
+
+def sliced_exchange(op: ExchangeOp, axis: int, span: Span, depth: int) -> ExchangeOp:
+    """The exchange, of [start, end) along one axis of its result only."""
+    region = op.body.clone()
+    last = region.block.last_op
+    assert isinstance(last, YieldOp)
+    cut = slice_of(last.operands[0], axis, span)
+    region.block.insert_op_before(cut, last)
+    last.operands[0] = cut.results[0]
+    layout = chunk_layout(need_layout(op.result, op), axis, span[1] - span[0])
+    kind = tensor(layout.shape, op.result.type.element_type)  # pyright: ignore
+    share = (span[1] - span[0]) / depth
+    p = to_python(op.get_irdl_definition(), op.properties)
+    return ExchangeOp.make(
+        list(op.operands),
+        with_layout(kind, layout),
+        region,
+        get_location(op),
+        kind="move",
+        bytes=round(p.bytes * share),
+        cycles=round(p.cycles * share),
+        zero_dims=p.zero_dims,
+    )
+
+
+def chunk_layout(layout: Layout, axis: int, size: int) -> Layout:
+    """The layout with `size` elements along the contracted axis, which every node holds whole."""
+    physical = round_up(size, LANES if axis == len(layout.shape) - 1 else 4)
+    dims, shape = list(layout.dims), list(layout.shape)
+    dims[axis] = DimShard((), 0, 0, size, physical)
+    shape[axis] = size
+    return replace(layout, shape=tuple(shape), dims=tuple(dims))
