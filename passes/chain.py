@@ -89,13 +89,14 @@ def chunk_spans(depth: int, size: int) -> Iterator[Span]:
         yield start, min(start + size, depth)
 
 
-def slice_of(value: SSAValue, axis: int, span: Span) -> NNOp:
+def slice_of(value: SSAValue, axis: int, span: Span, location: str | None) -> NNOp:
     """[start, end) of a value along one axis."""
     assert isinstance(value.type, TensorType)
     shape = list(value.type.get_shape())
     start, limit = [0] * len(shape), list(shape)
     start[axis], limit[axis] = span
-    return build(SliceOp, [value], start=start, limit=limit, strides=[1] * len(shape))
+    strides = [1] * len(shape)
+    return build(SliceOp, [value], location=location, start=start, limit=limit, strides=strides)
 
 
 def step(
@@ -121,7 +122,7 @@ def step(
     }
     for side, part in parts.items():
         if part is None:
-            cut = slice_of(inside[op.block.args[side.number]], side.axis, span)
+            cut = slice_of(inside[op.block.args[side.number]], side.axis, span, get_location(root))
             block.add_op(cut)
             inside[op.block.args[side.number]] = cut.results[0]
     total = product(root, inside, block, None if partial is None else block.args[-1])
@@ -130,7 +131,9 @@ def step(
         clone_rest(op, root, inside, block)
         kind = op.results[0].type
     else:
-        block.add_op(YieldOp.create(operands=[total]))
+        end = YieldOp.create(operands=[total])
+        copy_location(root, end)
+        block.add_op(end)
         kind = partial_type(op)
     made = FusedOp.make(values, [kind], Region(block), get_location(op))
     copy_location(op, made)

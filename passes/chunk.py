@@ -17,15 +17,17 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.function import main_function
 from dojocc.dialects.location import get_location
 from dojocc.dialects.mesh import ExchangeOp, need_layout, with_layout
+from dojocc.dialects.nn import SliceOp
 from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.properties import to_python
 from dojocc.dialects.types import tensor
 from dojocc.passes.base import Pass
 from dojocc.passes.chain import Candidate, Side, Span, candidate_of, rewrite, slice_of
 from dojocc.passes.cost import Rates
-from dojocc.passes.solve.chunking import Product, chunks_of
+from dojocc.passes.solve.chunking import GRANULE, Product, chunks_of
 from dojocc.passes.solve.physical import round_up
 from dojocc.passes.target_of import target_of
+from dojocc.runtime.errors import UsageError
 from dojocc.runtime.layout import LANES, DimShard, Layout
 
 
@@ -48,12 +50,20 @@ class Chunk(Pass):
        order of additions is: within a chunk ascending from zero, then chunk by chunk. It is a
        property of the mesh form, so all levels below agree bit for bit.
 
-    Fails: UsageError without a target.
+    Fails: UsageError without a target, or for chunks that are not whole granules.
     """
 
     name: ClassVar[str] = "chunk"
     takes: ClassVar[str] = "mesh"
     leaves: ClassVar[str] = "mesh"
+
+    size: int | None = None  # elements a chunk; None: the cheapest
+
+    def __post_init__(self) -> None:
+        if self.size is not None and (self.size < GRANULE or self.size % GRANULE):
+            raise UsageError(
+                f"chunk: a chunk is a multiple of {GRANULE} elements", numbers=f"size = {self.size}"
+            )
 
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         rates = Rates.of(target_of(ctx, self.name))
@@ -63,7 +73,8 @@ class Chunk(Pass):
             exchanges = {} if candidate is None else brought(candidate)
             if candidate is None or not exchanges or not whole(candidate):
                 continue
-            size = chunks_of(product_of(candidate, exchanges), rates.exchange_cycles)
+            product = product_of(candidate, exchanges)
+            size = self.size or chunks_of(product, rates.exchange_cycles)
             if size < candidate.depth:
                 in_chunks(candidate, exchanges, size)
                 cut += 1
@@ -75,9 +86,17 @@ def brought(candidate: Candidate) -> dict[Side, ExchangeOp]:
     found = {}
     for side in candidate.sides:
         value = candidate.outer(side)
-        if isinstance(value.owner, ExchangeOp) and value.has_one_use():
-            found[side] = value.owner
+        owner = value.owner
+        if isinstance(owner, ExchangeOp) and value.has_one_use() and not cut_already(owner):
+            found[side] = owner
     return found
+
+
+def cut_already(op: ExchangeOp) -> bool:
+    """The exchange brings a slice: part of a chain by cut-depth, which overlaps as it is."""
+    last = op.body.block.last_op
+    assert isinstance(last, YieldOp)
+    return isinstance(last.operands[0].owner, SliceOp)
 
 
 def whole(candidate: Candidate) -> bool:
@@ -115,7 +134,7 @@ def sliced_exchange(op: ExchangeOp, axis: int, span: Span, depth: int) -> Exchan
     region = op.body.clone()
     last = region.block.last_op
     assert isinstance(last, YieldOp)
-    cut = slice_of(last.operands[0], axis, span)
+    cut = slice_of(last.operands[0], axis, span, get_location(op))
     region.block.insert_op_before(cut, last)
     last.operands[0] = cut.results[0]
     layout = chunk_layout(need_layout(op.result, op), axis, span[1] - span[0])

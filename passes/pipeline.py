@@ -25,6 +25,7 @@ from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import Canonicalise
 from dojocc.passes.channels_last import ChannelsLast
 from dojocc.passes.chunk import Chunk
+from dojocc.passes.cut_depth import CutDepth
 from dojocc.passes.decompose import Decompose
 from dojocc.passes.errors import PassBroken, PipelineError
 from dojocc.passes.fold import Fold
@@ -65,6 +66,7 @@ NN_PIPELINE: tuple[Step, ...] = (
     Step(Fuse, "one region per kernel"),
     Step(Precision, "says where values are rounded"),
     Step(SliceStrides, "a strided 1x1 convolution needs a part of its input only"),
+    Step(CutDepth, "products whose panels no node holds become sums of thinner ones"),
 )
 
 PIPELINE: tuple[Step, ...] = (

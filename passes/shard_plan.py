@@ -23,6 +23,7 @@ from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
 from dojocc.passes.solve.search import Costs, Node, Operand, least_cost, search
 from dojocc.passes.solve.sharding import (
+    SPARE,
     Source,
     Weights,
     choose,
@@ -252,7 +253,7 @@ class Planner:
         plan.copies[copy] = None
         for base in copy_sources(copy):
             if base not in plan.homes:
-                plan.homes[base] = self._spread(base)
+                plan.homes[base] = self._spread_for(base, copy)
         return copy
 
     def _returned(self, plan: Plan, value: SSAValue) -> Copy | None:
@@ -289,6 +290,20 @@ class Planner:
         work = self._spread_work(*self._shape_of(value))
         offered = tuple(self._offered(work))
         return choose(work, offered, (), self._exchange, Weights(), self.room).results[0]
+
+    def _spread_for(self, base: SSAValue, copy: Copy) -> Layout:
+        """Of layouts that share an input out almost evenly, the cheapest to bring a part from."""
+        reading = None if copy.value is base else self._reading(copy.value, base)
+        if reading is None:
+            return self._spread(base)
+        offered = self._offered(self._spread_work(*self._shape_of(base)))
+        spreads = [each.results[0] for each in offered]
+        room = SPARE * min(layout.bytes for layout in spreads)
+
+        def price(layout: Layout) -> tuple[float, int]:
+            return self._exchange(layout, copy.layout, reading), layout.bytes
+
+        return min((each for each in spreads if each.bytes <= room), key=price)
 
     def _shape_of(self, value: SSAValue) -> tuple[tuple[int, ...], str]:
         kind = value.type

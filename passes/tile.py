@@ -256,18 +256,18 @@ class Tiler:
 
     def compute(self, op: NNOp) -> None:
         """Buffers for the results, then the calls that fill them."""
-        label = kernel_label(op)
+        label, updated = kernel_label(op), updated_in_place(op)
         request = Request(
             op,
             tuple(need_layout(value, op) for value in op.operands),
             tuple(need_layout(value, op) for value in op.results),
             tuple(isinstance(value.owner, ConstantOp) for value in op.operands),
             label,
+            updated is not None,
         )
         calls = kernel_calls(request)
         location = get_location(op)
         for value in op.results:
-            updated = updated_in_place(op)
             if updated is None:
                 self.alloc(value, op, location or label)
             else:

@@ -39,13 +39,17 @@ MOST_CALLS = 4096
 
 @dataclass(frozen=True)
 class Request:
-    """One op to be made a kernel: operand and result layouts, and which operands are constants."""
+    """One op to be made a kernel: operand and result layouts, and which operands are constants.
+
+    `in_place`: the result takes the buffer of an operand, whose tail is zero already.
+    """
 
     op: NNOp
     operands: tuple[Layout, ...]
     results: tuple[Layout, ...]
     constant: tuple[bool, ...] = ()
     label: str = "kernel"
+    in_place: bool = False
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
@@ -220,10 +224,11 @@ def result_space(request: Request, number: int = 0) -> tuple[tuple[Dim, ...], Ma
 def clear_tail(request: Request, number: int, first: int = 0) -> list[KernelCall]:
     """Zeros from the 16-lane block that holds element `first` of a result's last dim to its end.
 
-    For kernels that store less than whole blocks of 16 lanes there.
+    For kernels that store less than whole blocks of 16 lanes there. None where the result updates
+    an operand: what is cleared would still be read.
     """
     layout = request.results[number]
-    if not layout.shape or first >= layout.physical[-1]:
+    if request.in_place or not layout.shape or first >= layout.physical[-1]:
         return []
     dims, amap, space = result_space(request, number)
     lane, start = len(dims) - 1, first // LANES

@@ -57,3 +57,49 @@ def chunks_of(product: Product, start: int) -> int:
     offered = sorted(size for size in sizes if LEAST <= size < product.depth)
     best = min(offered, key=lambda size: cycles(product, size, start), default=product.depth)
     return best if cycles(product, best, start) < GAIN * whole else product.depth
+
+
+RESERVED = 96 << 10
+"""Bytes of SRAM for parameter tables, alignment and small operands."""
+
+
+@dataclass(frozen=True)
+class Panels:
+    """rows x columns x depth of a whole product, bytes of an element of its operands and of its
+    result, and the grid that shares it out."""
+
+    sides: tuple[int, int]
+    depth: int
+    item: int
+    result_item: int
+    grid: tuple[int, int]
+
+    @property
+    def local(self) -> tuple[int, int]:
+        """Rows and columns of a node, in whole blocks."""
+        rows, columns = (
+            ceil(ceil(size / nodes) / 8) * 8
+            for size, nodes in zip(self.sides, self.grid, strict=True)
+        )
+        return rows, columns
+
+
+def depth_that_fits(panels: Panels, sram: int) -> int:
+    """The most elements of the contracted dim of which two slices of both panels fit a node; all of
+    them where the panels fit whole, or where nothing does.
+
+    Slices are even, so that the last is not a thin one.
+    """
+    rows, columns = panels.local
+    nodes = panels.grid[0] * panels.grid[1]
+    homes = sum(panels.sides) * panels.depth * panels.item / nodes
+    result = rows * columns * (4 + panels.result_item)
+    left = sram - RESERVED - homes - result
+    each = (rows + columns) * panels.item
+    if each * panels.depth <= left:
+        return panels.depth
+    fitting = int(left / (2 * each)) // GRANULE * GRANULE
+    if fitting < LEAST:
+        return panels.depth
+    count = ceil(panels.depth / fitting)
+    return ceil(ceil(panels.depth / count) / GRANULE) * GRANULE

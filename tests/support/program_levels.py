@@ -152,10 +152,16 @@ def lower(source: Source, precision: str, target: str) -> Lowered:
     return lower_module(context, source.read(context), source.inputs(), precision)
 
 
-def lower_module(context: DojoContext, module: ModuleOp, inputs: Arrays, precision: str) -> Lowered:
-    """Compile; a copy of the module is kept at the end of each level."""
+def lower_module(
+    context: DojoContext,
+    module: ModuleOp,
+    inputs: Arrays,
+    precision: str,
+    options: dict[str, dict[str, object]] | None = None,
+) -> Lowered:
+    """Compile; a copy of the module is kept at the end of each level. `options` by pass name."""
     stages = {"imported": Stage.of(context, module)}
-    passes = default_passes(PIPELINE, {"precision": {"to": precision}})
+    passes = default_passes(PIPELINE, {"precision": {"to": precision}, **(options or {})})
     ends = iter(ends_of_levels(passes))
 
     def keep(_: object, module: ModuleOp) -> None:
