@@ -23,7 +23,6 @@ from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
 from dojocc.passes.solve.search import Costs, Node, Operand, least_cost, search
 from dojocc.passes.solve.sharding import (
-    SPARE,
     Source,
     Weights,
     choose,
@@ -32,11 +31,15 @@ from dojocc.passes.solve.sharding import (
     near_spread,
     needs_zero_rows,
     operand_cost,
+    shared_out_further,
 )
 from dojocc.passes.solve.traffic import Reading
 from dojocc.passes.solve.work import Access, Grid, Work, spread_work
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import Layout
+
+HOST_SPARE = 1.5
+"""How much larger than need be an input's share of a node may be, to lie near its readers."""
 
 
 @dataclass(frozen=True)
@@ -296,9 +299,10 @@ class Planner:
         reading = None if copy.value is base else self._reading(copy.value, base)
         if reading is None:
             return self._spread(base)
-        offered = self._offered(self._spread_work(*self._shape_of(base)))
-        spreads = [each.results[0] for each in offered]
-        room = SPARE * min(layout.bytes for layout in spreads)
+        work = self._spread_work(*self._shape_of(base))
+        spreads = [each.results[0] for each in self._offered(work)]
+        spreads += shared_out_further(work, copy.layout)
+        room = HOST_SPARE * min(layout.bytes for layout in spreads)
 
         def price(layout: Layout) -> tuple[float, int]:
             return self._exchange(layout, copy.layout, reading), layout.bytes

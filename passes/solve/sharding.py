@@ -12,9 +12,10 @@ from math import ceil
 
 from dojocc.passes.solve.candidates import Placed
 from dojocc.passes.solve.traffic import Reading
-from dojocc.passes.solve.work import Access, Work
+from dojocc.passes.solve.work import Access, Choice, Work, access_layout
 from dojocc.runtime.layout import Layout
 
+SIDES = ("row", "col")
 SPARE = 1.25
 """How much larger than need be a constant's share of a node may be, to lie near its readers."""
 
@@ -96,6 +97,30 @@ def near_spread(spreads: Sequence[Layout], wanted: Layout) -> Layout:
         return apart, givers(layout, wanted), layout.bytes
 
     return min((each for each in spreads if each.bytes <= room), key=distance)
+
+
+def shared_out_further(work: Work, wanted: Layout) -> list[Layout]:
+    """Layouts of what `work` writes in which the nodes that want a part alike share it out.
+
+    Each holds an equal share of every slice across it, and gives to nodes of its own line only.
+    """
+    used = {axis for dim in wanted.dims for axis in dim.axes}
+    idle = tuple(axis for axis in SIDES if axis not in used)
+    if used - set(SIDES) or not idle or len(wanted.dims) != len(work.loops):
+        return []
+    axes = [dim.axes for dim in wanted.dims]
+    return [
+        access_layout(
+            work.results[0],
+            work,
+            Choice(
+                tuple((*each, *idle) if other == dim else each for other, each in enumerate(axes))
+            ),
+            wanted.grid,
+        )
+        for dim, mine in enumerate(axes)
+        if mine
+    ]
 
 
 def givers(source: Layout, wanted: Layout) -> float:
