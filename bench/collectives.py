@@ -142,8 +142,7 @@ def check(target: Target, kind: str, size: int = CHECKED_BYTES) -> None:
 
 
 def without_holes(target: Target) -> Target:
-    whole = replace(target.die, dead=())
-    return replace(target, die=whole, defect_nodes=(), defect_links=())
+    return replace(target, die=replace(target.die, dead=()))
 
 
 def with_holes(target: Target, count: int, seed: int) -> Target:

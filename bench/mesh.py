@@ -7,18 +7,17 @@ the error and the allowance. Exit code 1 when a row with an allowance misses it.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
+from bench.mesh_flow import CALIBRATION, calibration, flow_rows
+from bench.mesh_tables import Row, read
 from bench.patterns import batch, open_loop, plain_mesh
 from dojocc.runtime.mesh.packet import Delivery, Router, simulate
 
 SCHEMA = "dojocc.bench.mesh/1"
-TABLES = Path(__file__).parent.parent / "tests" / "data" / "booksim"
 ROUTERS = {
     "vc4x8": Router(),
     "vc1x8": Router(channels=1),
@@ -30,36 +29,6 @@ EXACT_PATTERNS = ("halo", "neighborwrap", "gather0")  # 10 % with all packets at
 WARM, MEASURED = 3000, 3000  # cycles of an open-loop run before and while it is measured
 JAMMED = 11000  # cycles until the queues of a mesh offered too much have filled up
 IDLE = 1500  # cycles in which packets are released to a mesh without queues
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure: `measured` by BookSim2, `predicted` by us, and how far off it may be.
-
-    allowed is relative; for what == "latency" it is in cycles. None: no promise, only reported.
-    """
-
-    table: str
-    case: str
-    what: str
-    measured: float
-    predicted: float
-    allowed: float | None
-
-    @property
-    def error(self) -> float:
-        """Relative error, cycles for a latency."""
-        difference = self.predicted - self.measured
-        return difference if self.what == "latency" else difference / self.measured
-
-    @property
-    def kept(self) -> bool:
-        return self.allowed is None or abs(self.error) <= self.allowed
-
-
-def read(table: str) -> list[dict[str, str]]:
-    with (TABLES / f"{table}.csv").open() as file:
-        return list(csv.DictReader(file))
 
 
 def among(case: str, wanted: tuple[str, ...]) -> bool:
@@ -147,9 +116,17 @@ def offered(
     return simulate(packets, ROUTERS[config], until)
 
 
+TABLES = {
+    "batch": batch_rows,
+    "paced": paced_rows,
+    "load": load_rows,
+    "flow": lambda: (row for _, row in flow_rows()),
+}
+
+
 def as_markdown(rows: list[Row]) -> str:
     lines = [
-        "| table | case | figure | BookSim2 | packet mode | error | allowed |",
+        "| table | case | figure | BookSim2 | ours | error | allowed |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -167,11 +144,15 @@ def as_markdown(rows: list[Row]) -> str:
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench mesh", description=__doc__)
-    parser.add_argument("--table", choices=("batch", "paced", "load"), help="only this table")
+    parser.add_argument("--table", choices=TABLES, help="only this part")
+    parser.add_argument("--calibrate", action="store_true", help=f"write {CALIBRATION.name} again")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(words)
+    if options.calibrate:
+        CALIBRATION.write_text(calibration(list(flow_rows())))
+        return 0
     rows: list[Row] = []
-    for name, make in (("batch", batch_rows), ("paced", paced_rows), ("load", load_rows)):
+    for name, make in TABLES.items():
         if options.table in (None, name):
             for row in make():
                 print(f"bench: {row.table} {row.case} {row.what}", file=sys.stderr)

@@ -116,6 +116,7 @@ class Mesh(Group):
     virtual_channels: int = _number("layers a link", 2, 16)
     usable_share: float = _number("of a link", 0.01, 1)
     negotiated_share: float = _number("of a link", 0.01, 1)
+    pace: float = _number("x the busiest link's load", 0, 100)
     message_cycles: int = _number("clk", 0, 100000)
     entry_cycles: int = _number("clk", 1, 100000)
 

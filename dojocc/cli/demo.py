@@ -83,7 +83,7 @@ def facts(program: Program, session: Session) -> dict[str, Any]:
     """What the run and the timing say."""
     counters = session.counters
     assert counters is not None
-    timing = timing_facts(time_program(program))
+    timing = timing_facts(program, time_program(program))
     return {
         "target": program.target.name,
         "run_seconds": session.seconds,

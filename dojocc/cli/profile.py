@@ -13,14 +13,22 @@ from dojocc.cli.shared import (
     table,
     write_output,
 )
-from dojocc.report.profile import facts, page
+from dojocc.report.profile import (
+    LONGEST,
+    exchange_rows,
+    facts,
+    op_rows,
+    overview,
+    path_rows,
+)
+from dojocc.report.profile_page import page
 from dojocc.report.trace import trace_bytes
+from dojocc.runtime.program import Program
 from dojocc.runtime.timing import TimingResult, time_program
 
 EXAMPLE = """\
 dojocc profile model.dojo
 dojocc profile model.dojo --json -o report.html --trace trace.json"""
-ROWS = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,20 +50,25 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.trace:
         write_output(arguments.trace, trace_bytes(program, result))
     if arguments.json:
-        print_json("dojocc.profile/1", facts(result))
+        print_json("dojocc.profile/1", facts(program, result))
     elif "-" not in (arguments.output, arguments.trace):
-        print(summary(result))
+        print(summary(program, result))
     return 0
 
 
-def summary(result: TimingResult) -> str:
-    rows = [
-        ("cycles", f"{result.cycles:,} +-{result.error_band:.0%}"),
-        ("lower bound", f"{result.lower_bound_cycles:,} cycles"),
-        ("modelled", f"{result.seconds_modelled * 1e6:,.1f} us"),
-        ("moved", f"{result.bytes_moved:,} B over the mesh"),
-        *((unit, f"{share:.1%} of peak") for unit, share in result.utilization.items()),
+def summary(program: Program, result: TimingResult) -> str:
+    """What people want to see first."""
+    parts = [
+        table(overview(result)),
+        "cycles by op (latest node), and of them waiting\n"
+        + table([(b, c, a) for a, b, c in op_rows(result)[:LONGEST]], right=(0, 1)),
+        "critical path: cycles\n"
+        + table([(c, a, b) for a, b, c in path_rows(program, result)[:LONGEST]], right=(0,)),
     ]
-    longest = sorted(result.by_op.items(), key=lambda row: -row[1])[:ROWS]
-    ops = table([(f"{cycles:,}", name) for name, cycles in longest], right=(0,))
-    return f"{table(rows)}\n\ncycles by op (latest node)\n{ops}"
+    exchanges = exchange_rows(program, result)[:LONGEST]
+    if exchanges:
+        rows = [
+            (cycles, bound, term, kind, op) for op, kind, _, _, cycles, bound, term in exchanges
+        ]
+        parts.append("exchanges: cycles, lower bound, what sets it\n" + table(rows, right=(0, 1)))
+    return "\n\n".join(parts)

@@ -101,7 +101,7 @@ def timing_values(program: Program, trace: str | None) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     if trace:
         write_output(trace, trace_bytes(program, result))
-    return timing_facts(result) | {
+    return timing_facts(program, result) | {
         "seconds": seconds,
         "lifted_share": result.counters.lifted_share,
         "instructions": dict(sorted(result.counters.instructions.items())),
@@ -149,7 +149,7 @@ def summary(values: dict[str, Any]) -> str:
         rows.append(("engine", f"{values['engine']}, {values['mode']}"))
         rows.append(("lifted", f"{values['lifted_share']:.2%} of the work in loops"))
     if "cycles" in values:
-        band = f"+-{values['error_band']:.0%}, not below {values['lower_bound_cycles']}"
+        band = f"+-{values['error_band']:.1%}, not below {values['lower_bound_cycles']}"
         rows.append(("cycles", f"{values['cycles']} ({band})"))
         rows.append(("modelled", f"{values['seconds_modelled'] * 1e6:.1f} us"))
     rows.append(("instructions", f"{sum(values['instructions'].values()):,} over all nodes"))

@@ -13,13 +13,14 @@ from dojocc.runtime.engines.reference import Reference
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Loop, Op
 from dojocc.runtime.timing.issue import executed, nest_cycles
+from dojocc.runtime.timing.record import RUN, WAIT, Cause, Record, Span
 
 QUICK_UNITS = ("scalar", "address", "control")
 
 
 class TimingCore(Core):
     """`clock[cls][node, thread]` is when each thread of each node is through with what it has
-    done so far.
+    done so far; `busy` of it was spent on instructions, `waited` on posts and barriers.
     """
 
     def __init__(self, machine: Machine, counters: Counters) -> None:
@@ -27,29 +28,35 @@ class TimingCore(Core):
         classes = machine.program.classes
         self.clock = [np.zeros((len(c.nodes), 4)) for c in classes]
         self.busy = [np.zeros((len(c.nodes), 4)) for c in classes]
+        self.waited = [np.zeros((len(c.nodes), 4)) for c in classes]
+        self.record = Record()
         self.by_bytes = Reference(machine, counters)
         self.known: dict[tuple, int] = {}
-        self.by_mark: dict[int, float] = {}
 
     def spend(self, thread: Thread, cycles: float) -> None:
         """The thread works for `cycles`."""
-        before = self.clock[thread.cls][:, thread.number].max()
-        self.clock[thread.cls][thread.nodes, thread.number] += cycles
+        clock = self.clock[thread.cls][:, thread.number]
+        before = float(clock.max())
+        clock[thread.nodes] += cycles
         self.busy[thread.cls][thread.nodes, thread.number] += cycles
-        if thread.number == 0:
-            self.charge(thread, self.clock[thread.cls][:, 0].max() - before)
+        self.note(thread, RUN, before, float(clock.max()))
 
-    def charge(self, thread: Thread, cycles: float) -> None:
-        """Book progress of the latest node of thread 0 on the current mark."""
-        self.by_mark[thread.mark] = self.by_mark.get(thread.mark, 0.0) + float(cycles)
+    def reach(self, thread: Thread, when: np.ndarray, cause: Cause | None) -> None:
+        """The thread waits until `when` [nodes], which `cause` ends for the latest."""
+        clock = self.clock[thread.cls][:, thread.number]
+        before = float(clock.max())
+        waits = np.maximum(when - clock[thread.nodes], 0.0)
+        self.waited[thread.cls][thread.nodes, thread.number] += waits
+        clock[thread.nodes] += waits
+        self.note(thread, WAIT, before, float(clock.max()), cause)
 
-    def reach(self, thread: Thread, when: np.ndarray) -> None:
-        """The thread waits until `when` [nodes]."""
-        clock = self.clock[thread.cls]
-        before = clock[:, thread.number].max()
-        clock[thread.nodes, thread.number] = np.maximum(clock[thread.nodes, thread.number], when)
-        if thread.number == 0:
-            self.charge(thread, clock[:, 0].max() - before)
+    def note(
+        self, thread: Thread, kind: str, start: float, end: float, cause: Cause | None = None
+    ) -> None:
+        """Record what the latest node did."""
+        if end > start:
+            span = Span(thread.cls, thread.number, kind, thread.mark, start, end, cause)
+            self.record.add(span)
 
     def op(self, op: Op, thread: Thread) -> None:
         quick = op.row.unit in QUICK_UNITS or op.name == "ldx"

@@ -1,4 +1,11 @@
-"""The scheduler of the engines, with times: when posts happen, when waits and barriers end."""
+"""The scheduler of the engines on one clock with the mesh.
+
+Threads run until all must wait; then the mesh goes on to its next end of a group of flows, whose
+posts may let threads go on. So a list can only start at or after the time that the mesh stands at,
+but for nodes whose group waited for later ones: their transfers share links as if they started then
+and still take as long from their own start on. A group whose nodes cannot all go on is split only
+when nothing is under way.
+"""
 
 from __future__ import annotations
 
@@ -8,77 +15,60 @@ import numpy as np
 
 from dojocc.runtime.engines.scheduler import Group, Scheduler
 from dojocc.runtime.engines.tree import Op
-from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, NO_SEMAPHORE, PUSH
+from dojocc.runtime.mesh.fair import Fluid
+from dojocc.runtime.mesh.fair_flows import capacities
 from dojocc.runtime.timing.core import TimingCore
-from dojocc.runtime.timing.network import ListTime, list_time
+from dojocc.runtime.timing.network import ListPlan, list_plan
+from dojocc.runtime.timing.posts import Posts
+from dojocc.runtime.timing.record import EXCHANGE, RUN, Cause, Exchange
 
 
-@dataclass(eq=False)
-class Posts:
-    """All posts so far to one semaphore of one class: (node, time), and how many each node has
-    used up.
-    """
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A list under way: each node's start, and when its flows began to share the mesh."""
 
-    nodes: list[np.ndarray] = field(default_factory=list)
-    times: list[np.ndarray] = field(default_factory=list)
-    used: np.ndarray | None = None
-
-    def add(self, nodes: np.ndarray, times: np.ndarray) -> None:
-        self.nodes.append(np.asarray(nodes, np.int64))
-        self.times.append(np.asarray(times, np.float64))
-
-    def take(self, nodes: np.ndarray, need: np.ndarray, count: int) -> np.ndarray:
-        """Time at which each node has had `need` more posts."""
-        if self.used is None:
-            self.used = np.zeros(count, np.int64)
-        every, when = np.concatenate(self.nodes or [[]]), np.concatenate(self.times or [[]])
-        order = np.lexsort((when, every))
-        start = np.searchsorted(every[order], nodes)
-        last = start + self.used[nodes] + need - 1
-        self.used[nodes] += need
-        moment = np.zeros(len(nodes))
-        waits = need > 0
-        moment[waits] = when[order][last[waits]]
-        return moment
-
-
-@dataclass(eq=False)
-class MeshTurns:
-    """Lists have the mesh one after another: the next starts when the last of one has arrived.
-
-    Flows of two lists would share links; serving them in turn never takes less than that (an upper
-    estimate). Groups of nodes that start the same list share its turn.
-    """
-
-    number: int = -1
-    nodes: set[int] = field(default_factory=set)
-    free: float = 0.0
-    next_free: float = 0.0
-
-    def turn(self, number: int, nodes: np.ndarray) -> float:
-        """When these nodes may start a list."""
-        starting = set(nodes.tolist())
-        if number != self.number or self.nodes & starting:
-            self.number, self.nodes, self.free = number, set(), self.next_free
-        self.nodes |= starting
-        return self.free
-
-    def carries(self, until: float) -> None:
-        """The list that has its turn has the mesh up to a time."""
-        self.next_free = max(self.next_free, until)
+    plan: ListPlan
+    start: np.ndarray
+    release: float
 
 
 @dataclass(eq=False)
 class TimedScheduler(Scheduler):
-    """Adds clocks to every synchronising step; the core is a TimingCore."""
+    """Adds clocks to every synchronising step; the core is a TimingCore.
+
+    work: packets through every resource of the mesh so far.
+    """
 
     core: TimingCore
+    fluid: Fluid = field(init=False)
+    work: np.ndarray = field(init=False)
     posts: dict[tuple[int, int], Posts] = field(default_factory=dict)
-    arrivals: dict[tuple, float] = field(default_factory=dict)
+    arrivals: dict[tuple, tuple[float, Cause]] = field(default_factory=dict)
+    causes: list[Cause] = field(default_factory=list)
+    sent: dict[int, Sent] = field(default_factory=dict)
+    plans: dict[tuple, ListPlan] = field(default_factory=dict)
     bytes_moved: int = 0
-    bound: float = 0.0
-    lists: dict[tuple, ListTime] = field(default_factory=dict)
-    mesh: MeshTurns = field(default_factory=MeshTurns)
+
+    def __post_init__(self) -> None:
+        self.fluid = Fluid(capacities(self.machine.program.target))
+        self.work = np.zeros(len(self.fluid.capacity))
+
+    def run(self) -> None:
+        self.start()
+        while True:
+            progress = False
+            for group in list(self.groups):
+                if not group.done:
+                    progress |= self.advance(group)
+            if progress:
+                continue
+            if self.fluid.busy:
+                for number, part, time in self.fluid.step():
+                    self.deliver(number, part, time)
+            elif all(group.done for group in self.groups):
+                return
+            elif not self.split_one():
+                raise self.deadlock()
 
     def clock(self, group: Group) -> np.ndarray:
         thread = group.thread
@@ -87,13 +77,26 @@ class TimedScheduler(Scheduler):
     def events(self, cls: int, semaphore: int) -> Posts:
         return self.posts.setdefault((cls, semaphore), Posts())
 
+    def cause(self, cause: Cause) -> int:
+        """The number of a cause that posts refer to."""
+        self.causes.append(cause)
+        return len(self.causes) - 1
+
+    def own_cause(self, group: Group) -> Cause:
+        thread = group.thread
+        return (RUN, thread.cls, thread.number, float(self.clock(group).max()))
+
+    # -- synchronisation ---------------------------------------------------------------------
+
     def ready(self, op: Op, group: Group) -> np.ndarray:
         fresh = not group.arrived
         ready = super().ready(op, group)
         if op.name in ("nbar", "rbar") and fresh:
             key = self.barrier(op, group)
-            when = float(self.clock(group).max())
-            self.arrivals[key] = max(self.arrivals.get(key, 0.0), when)
+            mine = self.own_cause(group)
+            self.arrivals[key] = max(
+                self.arrivals.get(key, (0.0, mine)), (mine[3], mine), key=lambda item: item[0]
+            )
         return ready
 
     def barrier(self, op: Op, group: Group) -> tuple:
@@ -105,63 +108,85 @@ class TimedScheduler(Scheduler):
 
     def pass_(self, op: Op, group: Group) -> None:
         thread, target = group.thread, self.machine.program.target
-        count = len(self.machine.program.classes[thread.cls].nodes)
         semaphore = int(op.fields.get("s", 0))
         if op.name in ("wait", "waitx"):
-            need = self.need(op, group)
-            when = self.events(thread.cls, semaphore).take(thread.nodes, need, count)
-            self.core.reach(thread, when)
+            when, causes = self.events(thread.cls, semaphore).take(
+                thread.nodes, self.need(op, group)
+            )
+            number = int(causes[int(np.argmax(when))]) if len(when) else -1
+            self.core.reach(thread, when, self.causes[number] if number >= 0 else None)
         elif op.name == "post":
+            number = self.cause(self.own_cause(group))
             for _ in range(int(op.fields["n"])):
-                self.events(thread.cls, semaphore).add(thread.nodes, self.clock(group))
+                self.events(thread.cls, semaphore).add(thread.nodes, self.clock(group), number)
         elif op.name == "rpost":
             peers = np.broadcast_to(thread.x[int(op.fields["a"])], (len(thread.nodes),))
             when = self.clock(group) + target.sync.semaphore_cycles
-            self.events(thread.cls, semaphore).add(peers, when)
+            number = self.cause(self.own_cause(group))
+            self.events(thread.cls, semaphore).add(peers, when, number)
         else:
             region = op.name == "rbar"
             extra = target.sync.region_barrier_cycles if region else target.sync.node_barrier_cycles
-            when = self.arrivals[self.barrier(op, group)] + extra
-            self.core.reach(thread, np.full(len(thread.nodes), when))
+            when, cause = self.arrivals[self.barrier(op, group)]
+            self.core.reach(thread, np.full(len(thread.nodes), when + extra), cause)
         super().pass_(op, group)
         self.core.spend(thread, op.row.issue)
 
+    # -- transfers ---------------------------------------------------------------------------
+
     def transfer(self, op: Op, group: Group) -> None:
-        """Start a list: its posts happen when its entries arrive."""
+        """Start a list: its flows join those under way."""
         thread, machine = group.thread, self.machine
-        number = int(op.fields["n"])
-        key = (number, thread.cls, len(thread.nodes))
-        if key not in self.lists:
-            entries = machine.parser.entries(number, thread.cls, thread.nodes)
-            self.lists[key] = list_time(
-                machine.program, machine.program.target, entries, thread.cls
+        plan = self.plan(int(op.fields["n"]), group)
+        if len(plan.node):
+            start = np.zeros(len(machine.program.classes[thread.cls].nodes))
+            start[thread.nodes] = self.clock(group)
+            first = float(start[plan.node].min())
+            number = len(self.core.record.exchanges)
+            release = self.fluid.add(plan.flows.groups, first, number)
+            self.sent[number] = Sent(plan, start, release)
+            self.work += plan.flows.work
+            self.bytes_moved += plan.bytes
+            self.core.record.exchanges.append(
+                Exchange(
+                    number=int(op.fields["n"]),
+                    kind=plan.kind,
+                    cls=thread.cls,
+                    thread=thread.number,
+                    mark=thread.mark,
+                    nodes=len(thread.nodes),
+                    flows=len(plan.flows.packets),
+                    bytes=plan.bytes,
+                    bounds=plan.flows.bounds,
+                    start=first,
+                    end=first,
+                )
             )
-        timed = self.lists[key]
-        start = np.zeros(len(machine.program.classes[thread.cls].nodes))
-        free = self.mesh.turn(number, thread.nodes)
-        start[thread.nodes] = np.maximum(self.clock(group), free)
-        entries = timed.entries
-        when = start[entries["node"]] + timed.cycles
-        self.mesh.carries(float(when.max(initial=0.0)) - machine.program.target.mesh.message_cycles)
-        self.bytes_moved += timed.bytes
-        self.bound += timed.bound
-        for name, at_target in (("far_sem", True), ("home_sem", False)):
-            self.post_entries(entries, when, thread.cls, name, at_target)
         self.core.spend(thread, op.row.latency)
 
-    def post_entries(
-        self, entries: np.ndarray, when: np.ndarray, cls: int, name: str, at_target: bool
-    ) -> None:
-        """Post one of an entry's semaphores, in the timing record and in the machine."""
-        chosen = entries[name] != NO_SEMAPHORE
-        at_peer = (entries["kind"] == PUSH) == at_target
-        dram = np.isin(entries["kind"], (DRAM_LOAD, DRAM_STORE))
-        chosen &= ~(at_peer & dram)
-        owner = np.where(at_peer, entries["peer_cls"], cls)
-        node = np.where(at_peer, entries["peer"], entries["node"]).astype(np.int64)
-        for other, semaphore in {
-            (int(c), int(s)) for c, s in zip(owner[chosen], entries[name][chosen], strict=True)
-        }:
-            part = chosen & (owner == other) & (entries[name] == semaphore)
-            self.events(other, semaphore).add(node[part], when[part])
-            np.add.at(self.machine.semaphores[other][:, semaphore], node[part], 1)
+    def plan(self, number: int, group: Group) -> ListPlan:
+        """The plan of a list for the group's nodes; kept for whole classes."""
+        thread, machine = group.thread, self.machine
+        whole = len(thread.nodes) == len(machine.program.classes[thread.cls].nodes)
+        key = (number, thread.cls)
+        if whole and key in self.plans:
+            return self.plans[key]
+        entries = machine.parser.entries(number, thread.cls, thread.nodes)
+        plan = list_plan(machine.program, number, entries, thread.cls)
+        if whole:
+            self.plans[key] = plan
+        return plan
+
+    def deliver(self, number: int, part: int, time: float) -> None:
+        """A group of an exchange's flows has ended: its transfers arrive and post."""
+        sent, exchange = self.sent[number], self.core.record.exchanges[number]
+        plan = sent.plan
+        lasted = np.maximum(time - sent.release, plan.earliest) + plan.after
+        when = sent.start[plan.node] + lasted
+        mine = when[plan.group == part] if len(plan.flows.groups) > 1 else when
+        exchange.end = max(exchange.end, float(mine.max(initial=0.0)))
+        cause = self.cause((EXCHANGE, number, 0, 0.0))
+        for post in plan.posts[part]:
+            self.events(post.cls, post.semaphore).add(post.node, when[post.transfer], cause)
+            semaphores = self.machine.semaphores[post.cls][:, post.semaphore]
+            np.add.at(semaphores, post.node, 1)

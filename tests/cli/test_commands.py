@@ -81,7 +81,11 @@ def test_trace_covers_every_op(folder: Path) -> None:
     assert dojocc("run", folder / "prog.dojo", "--timing-only", "--trace", trace).code == 0
     events = json.loads(trace.read_text())["traceEvents"]
     found = dojocc("profile", folder / "prog.dojo", "--json").json()
-    assert {event["name"]: event["args"]["cycles"] for event in events} == found["by_op"]
+    by_op = dict.fromkeys(found["by_op"], 0)
+    for event in events:
+        if event["ph"] == "X" and event["cat"] != "exchange" and event["tid"] == 0:
+            by_op[event["args"]["op"]] += event["args"]["cycles"]
+    assert by_op == pytest.approx(found["by_op"], abs=2)
 
 
 def test_streams_stand_for_files(folder: Path) -> None:
