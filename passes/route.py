@@ -20,7 +20,7 @@ from dojocc.passes.parameters import segments_of
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.intervals import Crowded, assign
 from dojocc.passes.solve.peers import merged
-from dojocc.passes.solve.routing import detour_table
+from dojocc.passes.solve.routing_choice import Transfers, route_lists
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import DoesNotFit, InputError
 from dojocc.runtime.mesh.ends import list_ends
@@ -62,7 +62,8 @@ class Route(Pass):
     3. Entries of one node that differ only in their peer become one, where the peers are in
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
     4. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
-       mesh: x, then y, or else round what is dead by a row of the route table (solve/routing.py).
+       mesh: x, then y, or else by rows of the route table: round what is dead (solve/routing.py),
+       or round crowded links where that is modelled faster (solve/routing_choice.py).
 
     Fails: DoesNotFit when more exchanges are under way than there are semaphores; InputError on a
     segment outside its buffers, or between nodes that no route joins.
@@ -273,6 +274,7 @@ def check_moves(op: CollectiveOp, moves: np.ndarray) -> None:
 
 def route_table(target: Target, nodes: np.ndarray, lists: np.ndarray) -> RouteTable:
     """The routes of every pair of nodes that talks, where they are not simply x, then y."""
-    _, src, dst = list_ends(target, [nodes], lists)
-    pairs = np.unique(src * target.positions + dst)
-    return detour_table(target, *np.divmod(pairs, target.positions))
+    entry, src, dst = list_ends(target, [nodes], lists)
+    size = lists["bytes"].astype(np.int64) * lists["count0"] * lists["count1"]
+    packets = -(-size // target.mesh.packet_bytes)
+    return route_lists(target, Transfers(lists["list"][entry], src, dst, packets[entry]))

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "targets": "the machines: list, show, new, validate",
     "profile": "predicted cycles, what they are made of, and how far to trust them",
     "pack": "the SRAM planner by itself",
+    "yield": "on how many random fault maps a model still works, and how fast",
     "demo": "compile ResNet-50 or another network, run it, and check the outputs",
     "doctor": "what this installation has and lacks",
     "completion": "completions for bash, zsh or fish",

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL
+from dojocc.runtime.mesh.routes import Routes, offsets
+from dojocc.runtime.mesh.tables import program_routes
+from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL, Program
 from dojocc.runtime.target import Target
 
 
@@ -47,3 +49,26 @@ def gateways(target: Target, dip: int, nodes: np.ndarray) -> np.ndarray:
     row, col = np.divmod(np.asarray(nodes, np.int64), target.cols)
     away = np.abs(band // target.cols - row[:, None]) + np.abs(band % target.cols - col[:, None])
     return band[np.argmin(away, 1)]
+
+
+def routes_taken(program: Program) -> Routes:
+    """The routes of all transfers of all lists of a program, each flow of a set of routes once.
+
+    `channel_cycle` of them is empty if no order in which lists meet can stop the mesh for good.
+    """
+    nodes = [item.nodes for item in program.classes]
+    entry, src, dst = list_ends(program.target, nodes, program.lists)
+    numbers = program.lists["list"][entry]
+    own = np.isin(numbers, program.routes.lists["list"])
+    groups = [(None, ~own)] + [
+        (int(number), numbers == number) for number in program.routes.lists["list"]
+    ]
+    parts = []
+    for number, chosen in groups:
+        pairs = np.unique(src[chosen] * program.target.positions + dst[chosen])
+        ends = np.divmod(pairs, program.target.positions)
+        parts.append(program_routes(program, *ends, number))
+    sizes = np.concatenate([part.hops for part in parts])
+    names = ("src", "dst", "links", "layers")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Routes(target=program.target, start=offsets(sizes), **joined)
