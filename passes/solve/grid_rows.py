@@ -46,6 +46,8 @@ def loans(counts: np.ndarray, height: int, width: int) -> tuple[list[int], list[
         lowest = height - (rows - row - 1)  # logical rows that must be there after this one
         for made, into in zip(*np.nonzero(cost < NEVER), strict=True):
             received = int(loan[into])
+            if count + received < 0:
+                continue  # it would give what is not its own
             for stays in (True, False):
                 done = int(made) + stays
                 if not max(lowest, 0) <= done <= height:
