@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dojocc.compiler import After, Defects, Options, compile_model
+from dojocc.compiler import After, compile_model
 from dojocc.frontends.read import Shapes
+from dojocc.options import Defects, Options
 from dojocc.runtime.program import Program
 from dojocc.runtime.program import load as load_program
 from dojocc.runtime.target import Target

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
@@ -16,56 +15,24 @@ from xdsl.dialects.builtin import ModuleOp
 from dojocc import __version__
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, form_of
-from dojocc.frontends.read import Shapes, read_model
+from dojocc.fitting import with_suggestions
+from dojocc.frontends.read import read_model
+from dojocc.options import Options
+from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.emit import emit_program
 from dojocc.passes.pipeline import PIPELINE, Step, default_passes, pipeline_text, run_pipeline
-from dojocc.passes.precision import PRECISIONS
 from dojocc.report.mapping import mapping_of
-from dojocc.runtime.errors import UsageError
+from dojocc.runtime.errors import DoesNotFit, DojoError, UsageError
 from dojocc.runtime.program import Program
-from dojocc.runtime.target import Target
-from dojocc.runtime.targets import load_target
 
 LEVELS = ("nn", "mesh", "tile", "disa")
-OPTIMIZE_LEVELS = (0, 1, 2, 3)
 FROM_LEVEL = {"recognise": 1, "fold-batch-norm": 1}
 """The -O level from which a pass runs; all others always do, as the levels below need them."""
 
-Defects = Mapping[str, Sequence[Any]]
 After = Callable[[Pass, ModuleOp], None]
 Watch = Callable[[str, int, int], None]
 """Called before each step with its name, its number from 0, and how many there are."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may choose. `defects` is {"nodes": [[row, col], ...], "links": [...]}."""
-
-    target: str | Path | Target = "d1-die"
-    precision: str = "bf16"
-    shapes: Shapes | None = None
-    defects: Defects | None = None
-    optimize: int = 2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UsageError(
-                f"there is no precision {self.precision!r}", help=f"one of {', '.join(PRECISIONS)}"
-            )
-        if self.optimize not in OPTIMIZE_LEVELS:
-            raise UsageError(
-                f"there is no optimisation level {self.optimize!r}",
-                help=f"one of {', '.join(map(str, OPTIMIZE_LEVELS))}",
-            )
-
-    def machine(self) -> Target:
-        """The target, with the user's defects marked."""
-        target = self.target if isinstance(self.target, Target) else load_target(self.target)
-        if not self.defects:
-            return target
-        return target.with_dead(self.defects.get("nodes", ()), self.defects.get("links", ()))
 
 
 @dataclass(eq=False)
@@ -90,11 +57,44 @@ def compile_model(
     """Compile `model`; with `stop_at` (nn, mesh, tile, disa) only to the end of that level.
 
     `after(pass, module)` is called behind each pass, `watch(name, number, count)` before each step.
+    A model that does not fit is planned again with other options, and the error names those that
+    then work.
     """
+    wanted = PIPELINE if steps is None else steps
+    try:
+        return _compile(model, options, stop_at, after, watch, wanted)
+    except DoesNotFit as error:
+        planning = up_to_addresses(wanted)
+
+        def fits(other: Options) -> bool:
+            try:
+                _compile(model, other, "tile", None, None, planning)
+            except DojoError:
+                return False
+            return True
+
+        raise with_suggestions(error, options, fits) from error
+
+
+def up_to_addresses(steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps that decide whether a model fits: up to the one that gives buffers addresses."""
+    ends = (number for number, step in enumerate(steps, 1) if step.make is Allocate)
+    return steps[: next(ends, len(steps))]
+
+
+def _compile(
+    model: Any,
+    options: Options,
+    stop_at: str | None,
+    after: After | None,
+    watch: Watch | None,
+    steps: Sequence[Step],
+) -> Compilation:
+    """One compile, with these options and no others."""
     start = time.perf_counter()
     context = DojoContext()
     context.target = options.machine()
-    passes = chosen_passes(options, PIPELINE if steps is None else steps, stop_at)
+    passes = chosen_passes(options, steps, stop_at)
     watch = watch or (lambda name, number, count: None)
     watch("import", 0, len(passes) + 2)
     module = read_model(model, context, options.shapes)

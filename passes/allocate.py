@@ -13,6 +13,7 @@ from dojocc.dialects.mesh import LayoutAttr
 from dojocc.dialects.tile import AllocOp, ImageOp
 from dojocc.dialects.tile_types import whole
 from dojocc.passes.base import Pass
+from dojocc.passes.errors import UNTRIED
 from dojocc.passes.liveness import Lifetime, Schedule, lifetimes, makers, schedule, the_program
 from dojocc.passes.parameters import collect
 from dojocc.passes.solve.packing import Buffer, Packing, pack
@@ -118,7 +119,6 @@ def does_not_fit(
     have = target.node.sram_bytes
     resident = resident_buffers(plan)
     names = makers(plan)
-    weights = sum(reserved_bytes(alloc) for alloc in at_peak if alloc in resident)
     lines = [
         f"{reserved_bytes(alloc)} B {'weight' if alloc in resident else 'buffer'}"
         f" '{alloc.label.data}'"
@@ -140,7 +140,7 @@ def does_not_fit(
         where=f"at step {step} of the schedule: {names.get(at_peak[0], '')}",
         numbers=f"need {max(need, reserved + packing.peak)} B, have {have} B;"
         f" parameter table {reserved} B, " + ", ".join(lines),
-        help=suggestion(weights, need),
+        help=UNTRIED,
     )
 
 
@@ -163,15 +163,3 @@ def resident_buffers(plan: Schedule) -> frozenset[AllocOp]:
     """Buffers that hold weights or tables from the start."""
     owners: Sequence[object] = [op.buffer.owner for op in plan.steps if isinstance(op, ImageOp)]
     return frozenset(owner for owner in owners if isinstance(owner, AllocOp))
-
-
-def suggestion(weights: int, need: int) -> str:
-    """What would help, by what the bytes are."""
-    if 2 * weights > need:
-        return (
-            "weights take most of it: use a narrower precision (bf16) or a target with more nodes"
-        )
-    return (
-        "activations take most of it: use a smaller batch or input, bf16, or a target with more"
-        " nodes"
-    )

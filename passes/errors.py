@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dojocc.runtime.errors import DojoError, UsageError
 
+UNTRIED = "dojocc compile plans the model again with other options and names those that work"
+"""The help of a pass by itself where a model does not fit: only the whole compile can try."""
+
 
 class PipelineError(UsageError):
     """A pipeline string or order is wrong in itself."""

@@ -20,16 +20,14 @@ What readers of the mesh form may rely on:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ModuleOp, f32
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block
 
 from dojocc.dialects.context import DojoContext
-from dojocc.dialects.mesh import STORAGE
 from dojocc.dialects.mesh_verify import verify_layouts
 from dojocc.passes.base import Pass
 from dojocc.passes.cost import Rates
@@ -83,8 +81,7 @@ class Shard(Pass):
                 block = function.body.block
                 plan, found = best_plan(planner, block, budget)
                 if found.peak > budget:
-                    help = suggestions(planner, block, budget)
-                    raise does_not_fit(found, budget, int(rows * columns), help)
+                    raise does_not_fit(found, budget, int(rows * columns))
                 Realiser(plan, rates).apply(function)
         verify_layouts(op)
 
@@ -149,27 +146,3 @@ def _at_price(planner: Planner, block: Block, budget: int, price: float) -> tupl
             break
     assert smallest is not None
     return smallest
-
-
-def suggestions(planner: Planner, block: Block, budget: int) -> str:
-    """What would help, each tried by planning again."""
-    helpful = [text for text, other in _changes(planner) if _helps(other, block, budget)]
-    if helpful:
-        return "it would fit " + ", or ".join(helpful)
-    return (
-        "neither bf16 nor a grid 25 times as large is enough:"
-        " use a smaller model or a smaller input"
-    )
-
-
-def _changes(planner: Planner) -> Iterator[tuple[str, Planner]]:
-    rows, columns = planner.machine.grid
-    yield "with --precision bf16", replace(planner, formats={**STORAGE, f32: "BF16"})
-    for factor in (2, 5):
-        grid = (rows * factor, columns * factor)
-        text = f"on a target with a grid of {grid[0]} x {grid[1]} nodes"
-        yield text, replace(planner, machine=replace(planner.machine, grid=grid))
-
-
-def _helps(planner: Planner, block: Block, budget: int) -> bool:
-    return best_plan(planner, block, budget)[1].peak <= budget

@@ -8,6 +8,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dojocc.dialects.location import get_location
+from dojocc.passes.errors import UNTRIED
 from dojocc.passes.shard_plan import Copy, Plan, copy_sources
 from dojocc.passes.shard_work import is_constant
 from dojocc.runtime.errors import DoesNotFit
@@ -40,12 +41,14 @@ class Memory:
     resident: int
     peak: int
     worst: int  # position of the worst op
+    at: str  # what a user calls it
 
 
 def memory(plan: Plan, block: Block) -> Memory:
     """Sum what a plan's buffers take."""
     buffers = tuple(_buffers(plan, block))
-    length = len(list(block.ops)) + 1
+    ops = list(block.ops)
+    length = len(ops) + 1
     steps = [0] * (length + 1)
     for buffer in buffers:
         if not buffer.resident:
@@ -57,7 +60,8 @@ def memory(plan: Plan, block: Block) -> Memory:
         live += change
         if live > peak:
             peak, worst = live, position
-    return Memory(buffers, resident, resident + peak, worst)
+    at = get_location(ops[min(worst, len(ops) - 1)]) or "the outputs"
+    return Memory(buffers, resident, resident + peak, worst, at)
 
 
 def _buffers(plan: Plan, block: Block) -> list[Buffer]:
@@ -102,7 +106,7 @@ def name_of(value: SSAValue) -> str:
     return value.name_hint or "an input"
 
 
-def does_not_fit(found: Memory, budget: int, nodes: int, help: str) -> DoesNotFit:
+def does_not_fit(found: Memory, budget: int, nodes: int) -> DoesNotFit:
     """The error: which tensors, largest first, with bytes a node, and by how much it is over."""
     live = [
         buffer
@@ -117,11 +121,11 @@ def does_not_fit(found: Memory, budget: int, nodes: int, help: str) -> DoesNotFi
     more = f", and {len(live) - LISTED} more" if len(live) > LISTED else ""
     return DoesNotFit(
         f"the model does not fit the SRAM of {nodes} nodes",
-        where=f"largest tensors, bytes a node: {listed}{more}",
+        where=f"at {found.at}; largest tensors, bytes a node: {listed}{more}",
         numbers=(
             f"need {found.peak:,} B a node (constants {found.resident:,},"
             f" activations {found.peak - found.resident:,}), have {budget:,}:"
             f" {found.peak - budget:,} B too much"
         ),
-        help=help,
+        help=UNTRIED,
     )

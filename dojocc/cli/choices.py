@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from dojocc.cli.shared import log, read_text
-from dojocc.compiler import OPTIMIZE_LEVELS, Options
 from dojocc.dialects.printing import print_module
+from dojocc.options import OPTIMIZE_LEVELS, Options
 from dojocc.passes.base import Pass
 from dojocc.passes.precision import PRECISIONS
 from dojocc.runtime.errors import InputError, UsageError

@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_reported_with_names_and_numbers() -> None:
     assert f"need {need} B, have 1310720 B" in text
     assert "1048576 B buffer 'x'" in text and "16384 B weight 'weights'" in text
     assert text.index("'x'") < text.index("'weights'")
-    assert "node 'big'" in text and "smaller batch" in text
+    assert "node 'big'" in text and "dojocc compile plans the model again" in text
 
 
 def test_passes_want_a_target_and_addresses() -> None:

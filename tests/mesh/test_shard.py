@@ -198,7 +198,7 @@ def test_too_large_a_model_is_reported() -> None:
     text = str(error.value)
     assert "does not fit the SRAM of 6 nodes" in text and "B too much" in text
     assert "big 1," in text and "(constant)" in text and "have 400,000" in text
-    assert "help: it would fit on a target with a grid of" in text
+    assert "where: at " in text and "help: dojocc compile plans the model again" in text
     assert print_module(module) == before
 
 
