@@ -142,7 +142,8 @@ def check(target: Target, kind: str, size: int = CHECKED_BYTES) -> None:
 
 
 def without_holes(target: Target) -> Target:
-    return replace(target, die=replace(target.die, dead=()))
+    whole = replace(target.die, dead=())
+    return replace(target, die=whole, defect_nodes=(), defect_links=())
 
 
 def with_holes(target: Target, count: int, seed: int) -> Target:

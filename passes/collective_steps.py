@@ -1,7 +1,7 @@
 """A collective's tables as steps for streams: lists, what arrives, additions, semaphores.
 
 Thread 1 starts the lists of a step when the step before of that chain has ended: it waits for the
-arrivals itself, or for thread 0, which waits for arrivals that are to be added and adds them.
+arrivals itself, or for thread 0 or 2, which waits for arrivals that are to be added and adds them.
 
 Arrivals are counted, so one semaphore serves steps in a row as long as each node always hears from
 the same node: transfers from one node to another end in the order in which they were started.
@@ -22,6 +22,11 @@ SENT = 0
 """The first of a collective's semaphores counts transfers that this node has sent."""
 DONE = 1
 """On the second thread 1 tells thread 0 that the last arrivals have been awaited."""
+START = 2
+"""On the third thread 0 starts thread 2, which adds for every other chain."""
+ENDED = 3
+"""On the fourth thread 2 tells thread 0 that it has added all."""
+SEMAPHORES = 4
 LINE = 64
 
 
@@ -38,6 +43,11 @@ class Addition:
     def in_rows(self) -> bool:
         """True where a node has several runs."""
         return bool((self.columns["count"] > 1).any())
+
+    @property
+    def by_columns(self) -> bool:
+        """True where runs are shorter than many: the loop over runs is then the inner one."""
+        return bool(self.columns["count"].max() > self.columns["lines"].max())
 
     def tables(self) -> list[np.ndarray]:
         names = ("into", "left", "right", "lines")
@@ -63,7 +73,8 @@ class Step:
 class Steps:
     """All steps in the order in which both threads go through them.
 
-    `go`: by chain, the place of the semaphore on which thread 0 lets thread 1 go on. `semaphores`:
+    `go`: by chain, the place of the semaphore on which a thread that adds lets thread 1 go on.
+    `semaphores`:
     how many are used. `sent`: transfers each node starts.
     """
 
@@ -71,6 +82,10 @@ class Steps:
     go: dict[int, int]
     semaphores: int
     sent: np.ndarray
+
+    def second_adder(self, chain: int) -> bool:
+        """True where thread 2 adds for a chain: every other one of those that add."""
+        return list(self.go).index(chain) % 2 == 1
 
     def tables(self) -> list[np.ndarray]:
         """Everything that may differ from node to node."""
@@ -143,7 +158,7 @@ class Table:
 @lru_cache(maxsize=8)
 def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
     chains, last = last_steps(moves.rows)
-    numbers = Numbers(2)
+    numbers = Numbers(SEMAPHORES)
     go = {chain: numbers.next() for chain in chains if chain in set(adds.rows["chain"].tolist())}
     found = []
     for step in range(max(last.values(), default=-1) + 1):

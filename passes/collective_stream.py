@@ -1,7 +1,9 @@
-"""Streams of a collective: thread 1 starts each step's transfers, thread 0 adds what arrives.
+"""Streams of a collective: thread 1 starts each step's transfers, threads 0 and 2 add what arrives,
+for every other chain each.
 
-Both go through the steps of all chains in one order, so that the transfers of one chain are under
-way while another adds. One region barrier stands in front: behind it every node's buffers are free,
+All go through the steps of the chains in one order, so that the transfers of one chain are under
+way while another adds. A second thread that adds fills the vector unit while the first waits or
+sets up. One region barrier stands in front: behind it every node's buffers are free,
 and from there on each step waits only for what it reads.
 """
 
@@ -14,7 +16,16 @@ import numpy as np
 from dojocc.dialects.disa import InstructionOp, KernelOp, instruction
 from dojocc.dialects.mesh import LayoutAttr
 from dojocc.dialects.tile import AllocOp, CollectiveOp
-from dojocc.passes.collective_steps import DONE, SENT, Addition, Step, Steps, steps_of
+from dojocc.passes.collective_steps import (
+    DONE,
+    ENDED,
+    SENT,
+    START,
+    Addition,
+    Step,
+    Steps,
+    steps_of,
+)
 from dojocc.passes.parameters import Parameters
 from dojocc.passes.route import READY, buffer_address
 from dojocc.passes.select_kernel import DESCRIPTORS, FIRST_PARAMETER
@@ -47,8 +58,24 @@ def run_collective(streams: Streams, op: CollectiveOp) -> None:
         instruction("rbar", BARRIER_REGION),
     ]
     transfer_steps(streams, op, steps)
-    add_steps(streams, op, steps)
+    helper = second_adder(streams, op, steps, number)
+    add_steps(streams, streams, op, steps, second=False)
+    if helper is not None:
+        add_steps(streams, helper, op, steps, second=True)
+        helper.compute.append(instruction("post", semaphores_of(op)[ENDED], 1))
     end(streams, op, steps)
+
+
+def second_adder(streams: Streams, op: CollectiveOp, steps: Steps, mark: int) -> Streams | None:
+    """Thread 2, started by thread 0; None where thread 0 has to add for one chain only."""
+    if not any(map(steps.second_adder, steps.go)):
+        return None
+    if streams.helper is None:
+        streams.helper = Streams(streams.resources, streams.parameters, streams.nodes)
+    start = semaphores_of(op)[START]
+    streams.compute.append(instruction("post", start, 1))
+    streams.helper.compute += [instruction("mark", mark), instruction("wait", start, 1)]
+    return streams.helper
 
 
 def semaphores_of(op: CollectiveOp) -> list[int]:
@@ -83,18 +110,23 @@ def pass_step(
         reader.wait(semaphores[step.far], step.arrivals)
 
 
-def add_steps(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
-    """Thread 0: what arrives is added, then thread 1 may go on."""
+def add_steps(
+    streams: Streams, adder: Streams, op: CollectiveOp, steps: Steps, second: bool
+) -> None:
+    """One thread that adds: what arrives for its chains is added, then thread 1 may go on."""
     semaphores = semaphores_of(op)
-    reader = stream_reader(streams)
+    reader = stream_reader(adder)
     for step in steps.steps:
-        if not step.additions:
+        if not step.additions or steps.second_adder(step.chain) != second:
             continue
         reader.wait(semaphores[step.far], step.arrivals)
         for addition in step.additions:
-            add(streams, op, addition)
+            add(adder, op, addition)
+            name = adder_name(op, addition)
+            if name not in streams.built_in:
+                streams.built_in[name] = adder_kernel(name, op, addition)
         if not step.last:
-            streams.compute.append(instruction("post", semaphores[steps.go[step.chain]], 1))
+            adder.compute.append(instruction("post", semaphores[steps.go[step.chain]], 1))
 
 
 def end(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
@@ -102,6 +134,8 @@ def end(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
     semaphores = semaphores_of(op)
     if any(step.last and not step.additions for step in steps.steps):
         streams.compute.append(instruction("wait", semaphores[DONE], 1))
+    if any(map(steps.second_adder, steps.go)):
+        streams.compute.append(instruction("wait", semaphores[ENDED], 1))
     stream_reader(streams).wait(semaphores[SENT], steps.sent)
 
 
@@ -153,10 +187,7 @@ def add(streams: Streams, op: CollectiveOp, addition: Addition) -> None:
     added = [buffer_address(op.buffers[number]) for number in buffers] + [0] * 5
     for place, (table, base) in enumerate(zip(addition.tables(), added, strict=False)):
         set_table(streams, FIRST_PARAMETER + place, table, base)
-    name = adder_name(op, addition.in_rows)
-    if name not in streams.built_in:
-        streams.built_in[name] = adder(name, op, addition.in_rows)
-    streams.compute.append(instruction("call", name))
+    streams.compute.append(instruction("call", adder_name(op, addition)))
 
 
 def set_table(streams: Streams, register: int, table: np.ndarray, added: int) -> None:
@@ -193,32 +224,31 @@ def format_of(op: CollectiveOp) -> str:
     return alloc.layout.data.fmt
 
 
-def adder_name(op: CollectiveOp, in_rows: bool) -> str:
-    return f"combine_{op.combine.data}_{format_of(op)}" + ("_rows" if in_rows else "")
+def adder_name(op: CollectiveOp, addition: Addition) -> str:
+    shape = ("_columns" if addition.by_columns else "_rows") if addition.in_rows else ""
+    return f"combine_{op.combine.data}_{format_of(op)}{shape}"
 
 
-def adder(name: str, op: CollectiveOp, in_rows: bool) -> KernelOp:
+def adder_kernel(name: str, op: CollectiveOp, addition: Addition) -> KernelOp:
     """The subroutine: into = left (+) right over whole vectors; x8 to x10 are addresses, x11 lines,
-    x12 rows and x13 to x15 their strides."""
+    x12 rows and x13 to x15 their strides. The longer loop is the inner one."""
     fmt = format_of(op)
     descriptor, mnemonic = DESCRIPTORS[fmt], MNEMONICS[op.combine.data, fmt]
     lines, rows, strides = FIRST_PARAMETER + 3, FIRST_PARAMETER + 4, FIRST_PARAMETER + 5
-    inner = 1 if in_rows else 0
+    along = 1 if addition.in_rows and not addition.by_columns else 0
+    loops = {along: lines} | ({1 - along: rows} if addition.in_rows else {})
     code = []
     for generator in range(3):
         code.append(instruction("aclr", generator))
         code.append(instruction("abase", generator, FIRST_PARAMETER + generator))
-        if in_rows:
-            code.append(instruction("astrx", generator, 0, strides + generator))
-        code.append(instruction("astr", generator, inner, LINE))
-    code += [instruction("loopx", 0, rows)] * in_rows
+        code.append(instruction("astr", generator, along, LINE))
+        if addition.in_rows:
+            code.append(instruction("astrx", generator, 1 - along, strides + generator))
+    code += [instruction("loopx", level, loops[level]) for level in sorted(loops)]
     code += [
-        instruction("loopx", inner, lines),
         instruction("vld", 0, 1, descriptor, 0, ALL_LANES),
         instruction("vld", 1, 2, descriptor, 0, ALL_LANES),
         instruction(mnemonic, 2, 0, 1, ALL_LANES),
         instruction("vst", 2, 0, descriptor, 0, ALL_LANES),
-        instruction("end"),
     ]
-    code += [instruction("end")] * in_rows
-    return KernelOp(name, [*code, instruction("ret")])
+    return KernelOp(name, [*code, *(instruction("end") for _ in loops), instruction("ret")])

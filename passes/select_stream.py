@@ -36,7 +36,8 @@ Marked = CallOp | ExchangeOp | CollectiveOp
 
 @dataclass(eq=False)
 class Streams:
-    """The streams under construction. `held` is what a parameter register is known to hold."""
+    """The streams under construction. `held` is what a parameter register is known to hold;
+    `helper` has thread 2's stream as its own thread 0, where there is one."""
 
     resources: dict[str, np.ndarray]
     parameters: Parameters
@@ -50,6 +51,7 @@ class Streams:
     base: int = -1
     clears: bool = False
     built_in: dict[str, KernelOp] = field(default_factory=dict)
+    helper: Streams | None = None
 
     def mark(self, op: Marked) -> int:
         """What follows on thread 0 belongs to `op`; the number of its mark."""

@@ -21,8 +21,10 @@ from dojocc.passes.solve.collectives import (
 )
 
 CHAINS = (1, 2, 4)
-ADD_START = 26
+ADD_START = 34
 """Cycles of one addition besides its lines: parameters, call, first loads to last store."""
+ADDERS = 2
+"""Threads that add, each for every other chain; the vector unit is one."""
 POST = 6
 """Cycles of a post, the wait it ends and the instructions between."""
 
@@ -30,8 +32,9 @@ POST = 6
 @dataclass(frozen=True)
 class Costs:
     """Numbers of a target: bytes a cycle and port, cycles to start a transfer, for one more entry,
-    a hop, a semaphore and the barrier; share of a link that can be used; flows on the busiest link
-    where one would be there, were no node dead."""
+    a hop, a semaphore and the barrier; share of a link that can be used; how much longer a link
+    next to a dead node is held, on the way from row to row and along a row, and how much
+    longer steps take where chains go along different axes."""
 
     link_bytes: int
     message: int
@@ -40,7 +43,8 @@ class Costs:
     semaphore: int
     barrier: int
     share: float
-    detour: float = 1.0
+    detours: tuple[float, float] = (1.0, 1.0)
+    mixed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,6 @@ def phase_cycles(
 ) -> float:
     """One phase of all chains side by side."""
     far = max(2 * p.axis.hops * costs.hop + p.axis.crossing for p in phases)
-    share = costs.share / costs.detour
     latency = costs.message + far + costs.semaphore + costs.entry + POST
     ring = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if p.ring]
     direct = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if not p.ring]
@@ -205,26 +208,37 @@ def phase_cycles(
         steps = max(axis.size - 1 for axis, _ in ring)
         alone = max(n * (2 if adds else 1) for _, n in ring) + latency + adds * ADD_START
         port = sum(n for _, n in ring)
-        link = most_loaded((axis, axis.hops * n) for axis, n in ring) / share
-        work = sum(n + ADD_START for _, n in ring) if adds else 0.0
-        total += steps * max(alone, port, link, work)
+        link = most_loaded([(axis, axis.hops * n) for axis, n in ring], costs)
+        work = adding([n + ADD_START for _, n in ring], port) if adds else 0.0
+        mixed = costs.mixed if len({axis for axis, _ in ring}) > 1 else 1.0
+        total += steps * max(alone, port, link, work) * mixed
     if direct:
         port = sum((axis.size - 1) * n for axis, n in direct)
-        middle = ((axis, axis.size // 2 * (axis.size - axis.size // 2) * n) for axis, n in direct)
-        link = most_loaded((axis, axis.hops * load) for axis, load in middle) / share
+        middle = [(axis, axis.size // 2 * (axis.size - axis.size // 2) * n) for axis, n in direct]
+        link = most_loaded([(axis, axis.hops * load) for axis, load in middle], costs)
         entries = sum(axis.size - 1 for axis, _ in direct) * costs.entry
-        work = sum((axis.size - 1) * (n + ADD_START) for axis, n in direct) if adds else 0.0
+        each = [(axis.size - 1) * (n + ADD_START) for axis, n in direct]
+        work = adding(each, port) if adds else 0.0
         total += max(port, link, entries) + latency + max(a.size for a, _ in direct) * far + work
     return total
 
 
-def most_loaded(loads: Iterable[tuple[Axis, float]]) -> float:
-    """Lines through the busiest link, of loads by axis: axes of one direction share their links."""
-    total: dict[bool, float] = {}
+def adding(work: Sequence[float], lines: float) -> float:
+    """Cycles that the threads need for their chains' additions, and the vector unit for all."""
+    return max(lines, *(sum(work[number::ADDERS]) for number in range(ADDERS)))
+
+
+def most_loaded(loads: Sequence[tuple[Axis, float]], costs: Costs) -> float:
+    """Cycles of the busiest link, for lines by axis: axes of one direction share their links."""
+    total = [0.0, 0.0]
     for axis, load in loads:
-        along_rows = axis.stride < axis.hops * 2
-        total[along_rows] = total.get(along_rows, 0.0) + load
-    return max(total.values())
+        total[along_row(axis)] += load
+    return max(map(float.__mul__, total, costs.detours)) / costs.share
+
+
+def along_row(axis: Axis) -> bool:
+    """True for an axis on which a row's nodes lie: its neighbours are `hops` nodes apart."""
+    return axis.stride == axis.hops
 
 
 def cheapest(

@@ -382,10 +382,13 @@ def flat_chains(orders: Sequence[Sequence[Phase]], size: int) -> list[Chain]:
     lines = -(-size // LINE)
     chains = []
     for number, phases in enumerate(orders):
-        first, end = (lines * n // len(orders) for n in (number, number + 1))
+        shards = prod(phase.axis.size for phase in phases)
+        unit = shards if lines >= shards * len(orders) else 1  # so that only the last is ragged
+        units = -(-lines // unit)
+        ends = (units * n // len(orders) * unit for n in (number, number + 1))
+        first, end = (min(each, lines) for each in ends)
         if end == first:
             continue
-        shards = prod(phase.axis.size for phase in phases)
         slot = -(-(end - first) // shards) * LINE
         limit = min(end * LINE, size) - first * LINE
         weights = natural_weights(phases)

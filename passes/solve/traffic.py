@@ -3,9 +3,10 @@
 Every reader takes each piece of its box from one giver: along an axis that shards the source, from
 where the piece lies; along any other, from its own row or column. Packets go along the giver's row,
 then along the reader's column. Rows and columns are treated one after another: `rows[i, j, r]` is
-the share of what the reader in row i, column j needs that lies in row r, and `columns[i, j, c]` the
-share that lies in column c; their first two dimensions are 1 where it does not depend on them. That
-is exact unless one dimension of the source is sharded over rows and columns at once.
+what the reader in row i, column j needs of what lies in row r, `columns[i, j, c]` the share of that
+which lies in column c. Readers of one row that need the same of every row are one class, and so are
+those of a column: j counts classes in `rows`, i does in `columns`. All is exact unless one
+dimension of the source is sharded over rows and columns at once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from dojocc.runtime.axes import SIDE, axis_place
 from dojocc.runtime.layout import DimShard, Layout
 
-LARGEST = 1 << 22  # elements of the largest array that is worth making
+LARGEST = 1 << 20  # elements of the largest array that is worth making
 TINY = 1e-9  # below any share
 
 Span = tuple[np.ndarray, np.ndarray]
@@ -86,11 +87,85 @@ def traffic(src: Layout | None, dst: Layout, reading: Reading | None = None) -> 
     ]
     by_row, by_column = needed_bytes(dst, boxes)
     if src is None:
-        rows, columns = (np.full((1, 1, size), 1 / size) for size in dst.grid)
+        needs, used = [], dst
     else:
         needs = boxes if reading is None else [_read(terms, boxes) for terms in reading.terms]
-        rows, columns = shares(src, needs)
-    return _loads(rows * by_row, columns * by_column)
+        used = src
+    by_side = [
+        [each for each, dim in zip(needs, used.dims, strict=False) if _sharded(dim, side)]
+        for side in (0, 1)
+    ]
+    across = classes([by_row[:, :, 0], *(part for each in by_side[0] for part in each)], 1, dst)
+    down = classes([part for each in by_side[1] for part in each], 0, dst)
+    if src is None:
+        rows, columns = (np.full((1, 1, size), 1 / size) for size in dst.grid)
+    else:
+        rows = shares(src, needs, 0, across.first)
+        columns = shares(src, needs, 1, down.first)
+    some = across.first if by_row.shape[1] > 1 else slice(None)
+    return _loads(Split(rows * by_row[:, some], columns * by_column, across.number, down.number))
+
+
+@dataclass(frozen=True)
+class Classes:
+    """`first`: one place of each class along an axis of the grid; `number`: every place's class."""
+
+    first: np.ndarray
+    number: np.ndarray
+
+
+def classes(parts: Sequence[np.ndarray], axis: int, dst: Layout) -> Classes:
+    """Places along an axis of the grid at which all of `parts`, [R or 1, C or 1], are the same."""
+    size = dst.grid[axis]
+    lines = [np.moveaxis(part, axis, 1) for part in parts if part.shape[axis] > 1]
+    if not lines:
+        return Classes(np.zeros(1, np.int64), np.zeros(size, np.int64))
+    _, first, number = np.unique(
+        np.concatenate(lines, 0), axis=1, return_index=True, return_inverse=True
+    )
+    return Classes(first, number.reshape(-1))
+
+
+@dataclass(frozen=True)
+class Split:
+    """`rows` [R, classes of columns, R], `columns` [classes of rows, C, C], and the classes."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    across: np.ndarray
+    down: np.ndarray
+
+    def joined(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Sum over all readers of rows * columns: [R, C]."""
+        readers = len(columns) * rows.shape[1]
+        left = summed(rows, self.down, len(columns), 0)
+        right = summed(columns, self.across, rows.shape[1], 1)
+        return left.reshape(readers, -1).T @ right.reshape(readers, -1)
+
+    def own(self) -> np.ndarray:
+        """What every reader takes from itself, [R, C]."""
+        row, column = (np.arange(size) for size in (len(self.rows), self.columns.shape[1]))
+        here = self.rows[row, :, row][:, self.across]
+        return here * self.columns[:, column, column][self.down]
+
+    def total(self) -> np.ndarray:
+        """What every reader needs, [R, C]."""
+        return self.rows.sum(2)[:, self.across] * self.columns.sum(2)[self.down]
+
+    def along_columns(self, rows: np.ndarray) -> np.ndarray:
+        """Sum over the readers of each column, with rows [R, classes, borders]: [C, borders]."""
+        left = summed(rows, self.down, len(self.columns), 0)[:, self.across]
+        return (left * self.columns.sum(2)[:, :, None]).sum(0)
+
+
+def summed(part: np.ndarray, number: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Sums over the places of each class along an axis."""
+    if count == 1:
+        return part.sum(axis, keepdims=True)
+    if count == len(number) and (number == np.arange(count)).all():
+        return part
+    chosen = (number[None, :] == np.arange(count)[:, None]).astype(float)
+    return np.moveaxis(np.tensordot(chosen, part, (1, axis)), 0, axis)
 
 
 def span_of(layout: Layout, dim: DimShard) -> Span:
@@ -142,25 +217,31 @@ def _read(terms: tuple[tuple[int, np.ndarray], ...], boxes: Sequence[Span]) -> S
     return first, last + 1
 
 
-def shares(src: Layout, needs: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
-    """Where readers' pieces lie: shares by row and by column of the source."""
-    rows, columns = _kept(src, 0), _kept(src, 1)
-    for dim, (low, high) in zip(src.dims, needs, strict=True):
-        if not dim.axes or not dim.step:
+def _sharded(dim: DimShard, side: int) -> bool:
+    return bool(dim.step) and any(SIDE[axis] == side for axis in dim.axes)
+
+
+def shares(src: Layout, needs: Sequence[Span], side: int, first: np.ndarray) -> np.ndarray:
+    """Which share of their pieces lies in each row (`side` 0) or column (1) of the source.
+
+    Readers are all those of that side of the grid by the classes, of which `first` are members, of
+    the other.
+    """
+    result = np.repeat(_kept(src, side), len(first), 1 - side)
+    for dim, need in zip(src.dims, needs, strict=True):
+        if not _sharded(dim, side):
             continue
+        other = 1 - side
+        low, high = (
+            part if part.shape[other] == 1 else np.take(part, first, other) for part in need
+        )
         index = grid_index(src, dim)
-        if 1 in index.shape:
-            share = _overlap(low, high, index.reshape(-1), src.shards(dim), dim)
-            rows = rows * share if index.shape[1] == 1 else rows
-            columns = columns * share if index.shape[0] == 1 else columns
-            continue
-        if low.size * index.size > LARGEST:
-            rows, columns = rows / index.shape[0], columns / index.shape[1]
+        if index.shape[other] > 1 and low.size * index.size > LARGEST:
             continue
         share = _overlap(low, high, index.reshape(-1), src.shards(dim), dim)
         share = share.reshape(*low.shape, *index.shape)
-        rows, columns = rows * share.sum(3), columns * share.sum(2)
-    return tuple(part / np.maximum(part.sum(2, keepdims=True), TINY) for part in (rows, columns))
+        result = result * share.sum(3 - side)
+    return result / np.maximum(result.sum(2, keepdims=True), TINY)
 
 
 def _kept(src: Layout, side: int) -> np.ndarray:
@@ -195,26 +276,19 @@ def _overlap(
     return both / np.maximum(high - low, 1)[:, :, None]
 
 
-def _loads(rows: np.ndarray, columns: np.ndarray) -> Traffic:
-    """`rows` [R, 1 or C, R] and `columns` [1 or R, C, C], whose product is bytes."""
-    height, width = rows.shape[0], columns.shape[1]
-    at_row, at_column = np.arange(height), np.arange(width)
-    own = rows[at_row, :, at_row] * columns[:, at_column, at_column]
-    total = rows.sum(2) * columns.sum(2)
-    received = total - own
-    sent = _joined(rows, columns) - own
+def _loads(split: Split) -> Traffic:
+    """Ports, links and transfers of readers whose needs are rows * columns, in bytes."""
+    rows, columns = split.rows, split.columns
+    own = split.own()
+    received = split.total() - own
+    sent = split.joined(rows, columns) - own
     loads = [0.0]
     for forth in (True, False):
         east = _beyond(columns.transpose(1, 0, 2), forth).transpose(1, 0, 2)
-        loads.append(float(_joined(rows, east).max(initial=0.0)))
-        south = _beyond(rows, forth)
-        loads.append(float((south * columns.sum(2)[:, :, None]).sum(0).max(initial=0.0)))
+        loads.append(float(split.joined(rows, east).max(initial=0.0)))
+        loads.append(float(split.along_columns(_beyond(rows, forth)).max(initial=0.0)))
     some = [(part > 0).astype(float) for part in (rows, columns)]
-    flows = _joined(some[0], some[1]) - (own > 0)
-    apart = [
-        int(np.abs(line[:, None] - line)[_any(part, keep)].max(initial=0))
-        for line, part, keep in ((at_row, rows, 0), (at_column, columns, 1))
-    ]
+    flows = split.joined(some[0], some[1]) - (own > 0)
     moved, transfers = float(received.sum()), max(float(flows.sum()), 1.0)
     return Traffic(
         round(moved),
@@ -223,13 +297,14 @@ def _loads(rows: np.ndarray, columns: np.ndarray) -> Traffic:
         float(own.max(initial=0.0)),
         float(flows.max(initial=0.0)),
         moved / transfers,
-        (apart[0], apart[1]),
+        (_apart(rows.any(axis=1)), _apart(columns.any(axis=0))),
     )
 
 
-def _any(part: np.ndarray, keep: int):
-    """[reader's, giver's place]: whether any reader there takes from there."""
-    return np.any(part > 0, axis=1 - keep)
+def _apart(taken: np.ndarray) -> int:
+    """The farthest that any reader takes from, of [reader's, giver's place]."""
+    reader, giver = np.nonzero(taken)
+    return int(np.abs(reader - giver).max(initial=0))
 
 
 def _beyond(part: np.ndarray, forth: bool) -> np.ndarray:
@@ -238,21 +313,7 @@ def _beyond(part: np.ndarray, forth: bool) -> np.ndarray:
     """
     place = np.arange(part.shape[-1])
     ahead = place[:, None] > place[None, :]
-    summed = np.cumsum(part, -1)
+    before = np.cumsum(part, -1)
     if not forth:
-        ahead, summed = ~ahead, summed[..., -1:] - summed
-    return summed * ahead[:, None, :]
-
-
-def _joined(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sum over all readers of rows[i, j, r] * columns[i, j, c]: [R, C]."""
-    if rows.shape[1] == 1:
-        return (
-            np.einsum("ir,ic->rc", rows[:, 0], columns.sum(1))
-            if len(columns) > 1
-            else np.outer(rows.sum((0, 1)), columns.sum((0, 1)))
-        )
-    if len(columns) == 1:
-        return rows.sum(0).T @ columns[0]
-    readers = len(rows) * columns.shape[1]
-    return rows.reshape(readers, -1).T @ columns.reshape(readers, -1)
+        ahead, before = ~ahead, before[..., -1:] - before
+    return before * ahead[:, None, :]

@@ -14,7 +14,7 @@ from xdsl.utils.exceptions import VerifyException
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.printing import parse_module
 from dojocc.dialects.tile import CollectiveOp
-from dojocc.passes.collective_steps import Steps, steps_of
+from dojocc.passes.collective_steps import SEMAPHORES, Steps, steps_of
 from dojocc.passes.emit import emit_program
 from dojocc.passes.pipeline import default_passes, parse_passes, run_pipeline
 from dojocc.runtime.errors import DoesNotFit, DojoError, InputError, UnsupportedError
@@ -64,7 +64,7 @@ def test_steps_of_one_ring_share_a_semaphore_until_another_thread_waits() -> Non
 def test_steps_with_several_senders_have_a_semaphore_each() -> None:
     found = steps(all_reduce(96, "direct"))
     numbers = [each.far for each in found.steps]
-    assert len(set(numbers)) == len(numbers) == found.semaphores - 2 - len(found.go)
+    assert len(set(numbers)) == len(numbers) == found.semaphores - SEMAPHORES - len(found.go)
 
 
 def test_every_transfer_raises_a_semaphore_that_is_waited_for() -> None:
