@@ -22,6 +22,7 @@ from dojocc.dialects.disa import (
 from dojocc.dialects.disa import ImageOp as DisaImageOp
 from dojocc.dialects.location import get_location
 from dojocc.dialects.mesh import LayoutAttr
+from dojocc.passes.buffer_table import BUFFERS, buffer_rows
 from dojocc.passes.route import LIST_SETS, ROUTES
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
@@ -66,16 +67,20 @@ def emit_program(
         lists = resource(resources, program.lists.data, "transfer lists")
         if ROUTES in resources:
             routes = RouteTable(resources[ROUTES], resources[LIST_SETS])
+    classes = tuple(program_class(each, places) for each in program.classes)
+    record = build_record(program, build or {})
+    if BUFFERS in resources:
+        record[BUFFERS] = buffer_rows(resources, program.classes[0], classes[0].entries[0])
     return Program(
         target=target,
-        classes=tuple(program_class(each, places) for each in program.classes),
+        classes=classes,
         images=tuple(images),
         inputs=tuple(port(op) for op in program.ports if op.kind.data == "input"),
         outputs=tuple(port(op) for op in program.ports if op.kind.data == "output"),
         tensors=tensors,
         lists=lists,
         marks=tuple(marks),
-        build=build_record(program, build or {}),
+        build=record,
         routes=routes,
     )
 

@@ -24,6 +24,7 @@ from dojocc.dialects.tile import (
 )
 from dojocc.dialects.tile import ImageOp as TileImageOp
 from dojocc.passes.base import Pass
+from dojocc.passes.buffer_table import note_buffers
 from dojocc.passes.collective_stream import run_collective
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import NAME, Parameters, collect
@@ -62,6 +63,7 @@ class Select(Pass):
     3. Images, inputs and outputs keep their layout and get their address; what differs between
     nodes
        goes into the parameter table, the image at address 0.
+    4. Where every buffer lies, and from when to when, is noted for the build record.
 
     Fails: UnsupportedError when a kernel needs more registers or generators than a thread has.
     """
@@ -102,9 +104,11 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
     rows, cols = plan.program.shape
     streams = Streams(resources, parameters, rows * cols)
     due = plan.due()
+    begins: list[int] = []
     for step, op in enumerate(plan.steps):
         for exchange in due.get(step, ()):
             await_exchange(streams, exchange)
+        begins.append(len(streams.compute))
         match op:
             case CallOp():
                 call_kernel(streams, op)
@@ -116,6 +120,7 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
                 continue
     for exchange in due.get(len(plan.steps), ()):
         await_exchange(streams, exchange)
+    note_buffers(resources, plan, begins)
     streams.compute.append(instruction("halt"))
     if streams.communicate:
         streams.communicate.append(instruction("halt"))

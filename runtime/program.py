@@ -196,7 +196,9 @@ def to_bytes(program: Program) -> bytes:
             [c.name, list(c.grid), list(c.entries), [list(kernel) for kernel in c.kernels]]
             for c in program.classes
         ],
-        "images": [[i.name, i.cls, i.address, _tree(i.layout), i.tensor] for i in program.images],
+        "images": [
+            [i.name, i.cls, i.address, layout_tree(i.layout), i.tensor] for i in program.images
+        ],
         "inputs": [_port_tree(port) for port in program.inputs],
         "outputs": [_port_tree(port) for port in program.outputs],
         "marks": [[mark.op, mark.source] for mark in program.marks],
@@ -238,7 +240,7 @@ def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Progra
         target=from_dict(manifest["target"]),
         classes=classes,
         images=tuple(
-            Image(name, cls, address, _layout(tree), tensor)
+            Image(name, cls, address, layout_of_tree(tree), tensor)
             for name, cls, address, tree, tensor in manifest["images"]
         ),
         inputs=tuple(_port(row) for row in manifest["inputs"]),
@@ -272,13 +274,15 @@ def _rows(tensors: dict[str, np.ndarray], name: str, dtype: np.dtype) -> np.ndar
     return raw.reshape(-1).view(dtype)
 
 
-def _tree(layout: Layout) -> list[Any]:
+def layout_tree(layout: Layout) -> list[Any]:
+    """A layout as plain data."""
     dims = [[list(d.axes), d.step, d.offset, d.extent, d.physical] for d in layout.dims]
     split = [] if layout.split == UNSPLIT else list(layout.split)
     return [list(layout.shape), dims, layout.fmt, [*layout.grid, *split]]
 
 
-def _layout(tree: list[Any]) -> Layout:
+def layout_of_tree(tree: list[Any]) -> Layout:
+    """The layout of `layout_tree`; ValueError for what is none."""
     shape, dims, fmt, (rows, cols, *split) = tree
     if split and not (len(split) == 2 and all(type(n) is int for n in (rows, cols, *split))):
         raise ValueError(f"layout on a grid of {[rows, cols, *split]}")
@@ -291,13 +295,13 @@ def _layout(tree: list[Any]) -> Layout:
 
 
 def _port_tree(port: Port) -> list[Any]:
-    layout = _tree(port.layout)
+    layout = layout_tree(port.layout)
     return [port.name, port.cls, port.address, layout, port.dtype, list(port.shape), port.source]
 
 
 def _port(row: list[Any]) -> Port:
     name, cls, address, tree, dtype, shape, source = row
-    return Port(name, cls, address, _layout(tree), dtype, tuple(shape), source)
+    return Port(name, cls, address, layout_of_tree(tree), dtype, tuple(shape), source)
 
 
 def _ordered(value: Any) -> Any:

@@ -22,11 +22,13 @@ from dojocc.cli.shared import (
 from dojocc.compiler import LEVELS, Compilation, chosen_passes, compile_model
 from dojocc.dialects.printing import print_module
 from dojocc.frontends.ir_file import write_ir
+from dojocc.passes.errors import PassBroken
 from dojocc.passes.pipeline import PIPELINE
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.files import write_atomically
 from dojocc.runtime.isa.disasm import INLINE_BYTES, disassemble, sidecar_bytes
 from dojocc.runtime.program import Program, to_bytes
+from dojocc.runtime.verify import verify
 
 EXAMPLE = """\
 dojocc compile model.onnx -o model.dojo
@@ -40,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="text goes to stdout without it")
     add_choices(parser)
     parser.add_argument("--emit", choices=EMITS, default="dojo")
+    parser.add_argument(
+        "--verify", action="store_true", help="check the program as `dojocc verify` does"
+    )
     add_printing(parser)
     add_json(parser)
 
@@ -62,6 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
         result = compile_model(model, options, stop_at, after=printer, watch=tell)
     for remark in result.context.remarks:
         print(f"dojocc: note: {remark}", file=sys.stderr)
+    if arguments.verify:
+        check_program(result)
     emit(result, arguments.emit, output)
     if arguments.timing:
         print(timing_table(result), file=sys.stderr)
@@ -70,6 +77,20 @@ def execute(arguments: argparse.Namespace) -> int:
     elif output != STREAM and result.program is not None:
         print(summary(result, result.program, output), file=sys.stderr)
     return 0
+
+
+def check_program(result: Compilation) -> None:
+    """Nothing is written when the program breaks one of its promises: that is our mistake."""
+    if result.program is None:
+        raise UsageError("--verify needs a program", help="leave out --emit, or --emit asm or dojo")
+    report = verify(result.program)
+    if not report.sound:
+        raise PassBroken(
+            "the compiled program does not verify",
+            where=str(report.findings[0]),
+            numbers=f"{len(report.findings)} faults",
+            help="please report it; without --verify the program is written as it is",
+        )
 
 
 def emit(result: Compilation, kind: str, output: str) -> None:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "opt": "passes of your choice on a model or an IR file",
     "asm": "an assembly file to a program",
     "objdump": "a program to assembly",
+    "verify": "a program file checked by itself: memory, routes, order",
     "explain": "what became of an op of the model",
     "targets": "the machines: list, show, new, validate",
     "profile": "predicted cycles, what they are made of, and how far to trust them",

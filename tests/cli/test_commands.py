@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,27 @@ def test_asm_and_objdump_give_each_other_back(folder: Path, tmp_path: Path) -> N
     assert (tmp_path / "p.dojo").read_bytes() == program.read_bytes()
     listing = dojocc("objdump", program, "--listing").out
     assert ".thread 0" in listing and "halt" in listing
+
+
+def test_verify_says_sound_and_names_faults(folder: Path, tmp_path: Path) -> None:
+    answer = dojocc("verify", folder / "prog.dojo")
+    assert answer.code == 0 and answer.out == "" and "sound" in answer.err
+    facts = json.loads(dojocc("verify", folder / "prog.dojo", "--json").out)
+    assert facts["schema"] == "dojocc.verify/1" and facts["sound"] and not facts["findings"]
+    program = load(folder / "prog.dojo")
+    moved = replace(program.inputs[0], address=program.inputs[0].address + 64)
+    replace(program, inputs=(moved,)).save(tmp_path / "bad.dojo")
+    answer = dojocc("verify", tmp_path / "bad.dojo")
+    assert answer.code == 1 and "where:" in answer.out and "faults" in answer.err
+
+
+def test_compile_verifies_before_it_writes(folder: Path, tmp_path: Path) -> None:
+    written = tmp_path / "p.dojo"
+    model = folder / "model.dojotext"
+    answer = dojocc("compile", model, "-o", written, "--target", TINY, "--verify")
+    assert answer.code == 0 and written.exists()
+    answer = dojocc("compile", model, "--emit", "tile", "--target", TINY, "--verify")
+    assert answer.code == 2 and "--verify needs a program" in answer.err
 
 
 def test_objdump_puts_weights_aside(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dojocc.runtime.axes import AXES, axis_place, axis_size
 from dojocc.runtime.isa.asm import assemble
 from dojocc.runtime.isa.disasm import spell_layout
 from dojocc.runtime.layout import DimShard, Layout, whole
-from dojocc.runtime.program import _layout, _tree
+from dojocc.runtime.program import layout_of_tree, layout_tree
 
 
 def shard(axes: tuple[str, ...], step: int = 1) -> DimShard:
@@ -85,23 +85,23 @@ PARTED = Layout(
 
 
 def test_program_files_keep_split() -> None:
-    tree = _tree(PARTED)
+    tree = layout_tree(PARTED)
     assert tree[-1] == [6, 3, 2, 1]
-    assert _layout(tree) == PARTED
+    assert layout_of_tree(tree) == PARTED
     plain = Layout((6, 4), (shard(("row",)), whole(4)), "FP32", (6, 4))
-    assert _tree(plain)[-1] == [6, 4] and _layout(_tree(plain)) == plain
+    assert layout_tree(plain)[-1] == [6, 4] and layout_of_tree(layout_tree(plain)) == plain
 
 
 @pytest.mark.parametrize("grid", [[6, 3, 2], [6, 3, 2, 1, 1], [6, 3, 2.0, 1], [6, 3, 1, True]])
 def test_hostile_split_are_refused(grid) -> None:
     with pytest.raises(ValueError, match="grid"):
-        _layout([*_tree(PARTED)[:-1], grid])
+        layout_of_tree([*layout_tree(PARTED)[:-1], grid])
 
 
 @pytest.mark.parametrize("split", [[0, 1], [7, 1], [-2, 1], [1 << 70, 1]])
 def test_split_that_do_not_suit_the_grid_are_refused(split) -> None:
     with pytest.raises(ValueError, match="outer parts of 6"):
-        _layout([*_tree(PARTED)[:-1], [6, 3, *split]])
+        layout_of_tree([*layout_tree(PARTED)[:-1], [6, 3, *split]])
 
 
 def test_assembly_text_keeps_split() -> None:

@@ -1,0 +1,210 @@
+"""What one class's memory goes through in a walk: every access as an event, with its bytes.
+
+Also what can be said without replay: accesses that leave SRAM or their buffer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from math import gcd
+
+import numpy as np
+
+from dojocc.runtime.program import Program
+from dojocc.runtime.verify.buffers import Buffer, Buffers
+from dojocc.runtime.verify.clocks import THREADS, Place
+from dojocc.runtime.verify.findings import Finding, Report, code_place
+from dojocc.runtime.verify.footprint import box_runs
+from dojocc.runtime.verify.lists import KINDS, entries_of
+from dojocc.runtime.verify.order import Event, Events, Order
+from dojocc.runtime.verify.spread import Part, parts, split_self, touched_classes
+from dojocc.runtime.verify.sync import Walk
+from dojocc.runtime.verify.trace import Step
+
+TRANSFERS = THREADS
+"""The kind of reader that is no thread."""
+Content = Step | list[Part] | Buffer
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """An event on one class's memory: what it may follow, and how it is carried out."""
+
+    number: int
+    acquire: np.ndarray
+    reader: int
+    writes: bool
+    sure: bool = True
+    constant: bool = False
+    raw: bool = False
+
+
+@dataclass(eq=False)
+class Memory:
+    """Checks one class's memory in a finished walk."""
+
+    program: Program
+    cls: int
+    walk: Walk
+    order: Order
+    buffers: Buffers
+    report: Report
+    events: Events = field(default_factory=Events)
+    suspects: set[tuple[Place, Place]] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Find the events of this memory; nothing is replayed yet."""
+        self.uses: dict[tuple[object, ...], list[tuple[Use, Content]]] = {}
+        self.prepare()
+        self.cell = self.find_cell()
+        self.high = self.highest()
+        readers = {use.reader for each in self.uses.values() for use, _ in each}
+        self.readers = sorted(readers | {TRANSFERS})
+
+    # -- events ----------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """The events of this memory and what each touches, by the step that does it."""
+        name = self.program.classes[self.cls].name
+        self.images = [item for item in self.program.images if item.cls == name]
+        self.inputs = [item for item in self.program.inputs if item.cls == name]
+        self.outputs = [item for item in self.program.outputs if item.cls == name]
+        start = np.zeros(THREADS, np.int64)
+        for what, undefined in (("nothing", True), ("an image", False), ("an input", False)):
+            self.events.add(Event(what, undefined=undefined), start)
+        for thread, steps in enumerate(self.walk.traces[self.cls]):
+            for position, step in enumerate(steps):
+                if step.touches:
+                    self.prepare_step(thread, position, step)
+        for started in self.walk.started.values():
+            self.prepare_list(started)
+        for turn, (position, buffer) in enumerate(self.buffers.edges(self.cls)):
+            release = self.order.first_knowing(self.cls, 0, position)
+            event = Event(f"buffer {buffer.name!r} {'ends' if turn < 0 else ''}", None, True)
+            number = self.events.add(event, release)
+            acquire = self.order.own[self.cls][0][position]
+            use = Use(number, acquire, 0, True)
+            self.uses.setdefault((self.cls, 0, position, "edge"), []).append((use, buffer))
+
+    def prepare_step(self, thread: int, position: int, step: Step) -> None:
+        acquire, release = self.order.of_step(self.cls, thread, position)
+        event = Event(step.name, (self.cls, thread, position))
+        number = self.events.add(event, release)
+        use = Use(number, acquire, thread, step.writes, step.sure, step.constant, step.raw)
+        self.uses[self.cls, thread, position] = [(use, step)]
+        over = int(min(release[0], len(self.walk.traces[self.cls][0]) + 1)) - 1
+        for touch in step.touches:
+            low, high = (0, 1) if step.indexed else box_runs(touch.box).span
+            self.within(number, int(acquire[0]), over, touch.bases + low, touch.bases + high)
+
+    def within(self, number: int, first: int, last: int, low: np.ndarray, high: np.ndarray) -> None:
+        """Bytes [low, high) must lie in one buffer that lives over the positions [first, last]."""
+        bad = self.buffers.outside(self.cls, first, last, low, high)
+        if bad.any():
+            worst = int(np.argmax(bad))
+            self.report.add(
+                Finding(
+                    "capacity",
+                    "touches bytes that are not within one buffer that is alive",
+                    self.place(number),
+                    f"bytes [{int(low[worst])}, {int(high[worst])})"
+                    f" at {self.buffers.name_at(self.cls, int(low[worst]))}",
+                )
+            )
+
+    def prepare_list(self, started) -> None:
+        cls = started.place[0]
+        entries = entries_of(self.program, started.number, cls)
+        for alone, some in zip((False, True), split_self(entries), strict=True):
+            for writes in (False, True):
+                if self.cls not in touched_classes(some, cls, writes):
+                    continue
+                home = self.cls == cls and not alone and self.is_home(some, writes)
+                clocks = self.order.of_transfer(started, self.cls, home, alone)
+                event = Event(f"list {started.number}", started.place, reads=not writes)
+                number = self.events.add(event, clocks[1])
+                use = Use(number, clocks[0], TRANSFERS, writes)
+                content = list(parts(some, cls, self.cls, writes))
+                over = int(min(clocks[1][0], len(self.walk.traces[self.cls][0]) + 1)) - 1
+                for part in content:
+                    low, high = part.runs.span
+                    ends = part.address + low, part.address + high
+                    self.within(number, int(clocks[0][0]), over, *ends)
+                self.uses.setdefault(started.place, []).append((use, content))
+
+    def is_home(self, entries: np.ndarray, writes: bool) -> bool:
+        """True when this end of the entries is on the nodes that started the list."""
+        return not bool(
+            ((entries["kind"] == 0) & writes | (entries["kind"] == 1) & (not writes)).any()
+        )
+
+    def find_cell(self) -> int:
+        """The largest power of two that divides every address and length, up to 64."""
+        values: set[int] = set()
+        for each in self.uses.values():
+            for _, content in each:
+                if isinstance(content, Step):
+                    for touch in content.touches:
+                        runs = box_runs(touch.box)
+                        values |= {int(v) for v in np.unique(touch.bases)}
+                        values |= {
+                            int(np.bitwise_or.reduce(a)) if len(a) else 0
+                            for a in (runs.starts, runs.ends)
+                        }
+                elif isinstance(content, list):
+                    for part in content:
+                        for a in (part.address, part.runs.starts, part.runs.ends):
+                            values.add(int(np.bitwise_or.reduce(a)))
+                else:
+                    values |= {content.address, content.bytes}
+        for item in (*self.images, *self.inputs, *self.outputs):
+            values |= {item.address, item.layout.item, *item.layout.strides}
+        low = reduce(gcd, (abs(v) for v in values), 64)
+        return low & -low
+
+    def highest(self) -> int:
+        """The end of what is touched, within SRAM, in whole cells; touches outside are reported."""
+        sram = self.program.target.node.sram_bytes
+        high = [
+            item.address + item.layout.bytes for item in (*self.images, *self.inputs, *self.outputs)
+        ]
+        for each in self.uses.values():
+            for use, content in each:
+                if isinstance(content, Step):
+                    for touch in content.touches:
+                        low, end = box_runs(touch.box).span
+                        if end > low:
+                            first, last = int(touch.bases.min()) + low, int(touch.bases.max()) + end
+                            if first < 0 or last > sram:
+                                self.outside(use, first, last)
+                            high.append(last)
+                elif isinstance(content, list):
+                    high += [int(part.address.max()) + part.runs.span[1] for part in content]
+                else:
+                    high.append(content.address + content.bytes)
+        return -(-min(max(high, default=0), sram) // 64) * 64
+
+    def outside(self, use: Use, first: int, last: int) -> None:
+        self.report.add(
+            Finding(
+                "capacity",
+                "an access leaves SRAM",
+                self.place(use.number),
+                f"bytes [{first}, {last}) of {self.program.target.node.sram_bytes}",
+            )
+        )
+
+    def place(self, number: int) -> str:
+        """Where an event stands in the code."""
+        event = self.events.items[number]
+        if event.step is None:
+            return event.what
+        cls, thread, position = event.step
+        step = self.walk.traces[cls][thread][position]
+        return (
+            f"`{step.name}`"
+            + (f" {event.what}" if step.name in KINDS else "")
+            + ", "
+            + code_place(self.program, cls, thread, step.word, step.call)
+        )

@@ -1,0 +1,328 @@
+"""Every byte of every node, over the run: written before it is read, and no access without order.
+
+The accesses of a walk are replayed on shadow memory, which holds for each cell the event that wrote
+it last and, for each kind of reader, the last event that read it since. An access asks of each of
+them whether it surely comes before (order.py). Nodes are taken in blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+
+from dojocc.runtime.program import Image, Port
+from dojocc.runtime.verify.accesses import TRANSFERS, Memory, Use
+from dojocc.runtime.verify.buffers import Buffer
+from dojocc.runtime.verify.findings import Finding, node_names
+from dojocc.runtime.verify.footprint import Runs, box_runs, strided_runs
+from dojocc.runtime.verify.order import IMAGE, INPUT
+from dojocc.runtime.verify.pieces import Piece, Shadow, columns, first_place, pieces, places
+from dojocc.runtime.verify.spread import LARGE, Part
+from dojocc.runtime.verify.trace import Step
+
+ROOM = 600 << 20
+"""Bytes of shadow memory at a time."""
+
+
+def check_memory(memory: Memory) -> None:
+    """Replay all events of one class's memory."""
+    memory.run()
+    if not memory.uses and not memory.images and not memory.inputs:
+        return
+    nodes, cells = len(memory.program.classes[memory.cls].nodes), memory.high // memory.cell
+    each = cells * (2 * (1 + len(memory.readers)) + 4)
+    block = int(max(1, min(nodes, ROOM // max(each, 1))))
+    for low in range(0, nodes, block):
+        Block(memory, low, min(low + block, nodes), cells).replay()
+
+
+class Block:
+    """The replay on nodes [low, high) of a class."""
+
+    def __init__(self, memory: Memory, low: int, high: int, cells: int) -> None:
+        self.memory, self.low, self.high = memory, low, high
+        self.cell = memory.cell
+        self.last = Shadow(high - low, cells)
+        self.reads = {reader: Shadow(high - low, cells) for reader in memory.readers}
+        self.turns = np.empty((high - low) * cells, np.int32)
+        self.choices: dict[int, np.ndarray] = {}
+        self.defined = memory.events.defined()
+        self.width = cells
+
+    def replay(self) -> None:
+        memory = self.memory
+        self.fill(memory.images, IMAGE)
+        self.fill(memory.inputs, INPUT)
+        for cls, thread, first, last, nodes in memory.walk.order:
+            among = None if len(nodes) == len(memory.program.classes[cls].nodes) else nodes
+            for position in range(first, last):
+                for use, buffer in memory.uses.get((cls, thread, position, "edge"), ()):
+                    self.edge(use, cast(Buffer, buffer), among)
+                for use, content in memory.uses.get((cls, thread, position), ()):
+                    if isinstance(content, Step):
+                        self.step(use, content, among)
+                    else:
+                        self.transfer(use, cast(list[Part], content), among)
+        self.read_outputs()
+
+    def fill(self, items: Sequence[Image | Port], event: int) -> None:
+        for item in items:
+            first, last = item.address // self.cell, (item.address + item.layout.bytes) // self.cell
+            piece = (slice(None), slice(first, last))
+            there = self.last.get(piece)
+            if there.any():
+                bad = there > 0
+                row, cell = first_place((slice(0, self.high - self.low), slice(first, last)), bad)
+                self.memory.report.add(
+                    Finding(
+                        "overlap",
+                        f"{kind_of(item)} {item.name!r} shares bytes with another image or input",
+                        f"class {item.cls}",
+                        f"bytes [{item.address}, {item.address + item.layout.bytes}),"
+                        f" shared at {cell * self.cell}",
+                    )
+                )
+            self.last.put(piece, event)
+
+    def rows(
+        self, nodes: np.ndarray, bases: np.ndarray, among: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The nodes of this block (and `among` these), counted from its first, and their bases."""
+        keep = (nodes >= self.low) & (nodes < self.high)
+        if among is not None:
+            keep &= np.isin(nodes, among)
+        if keep.all():
+            return nodes - self.low, bases
+        return nodes[keep] - self.low, bases[keep]
+
+    def edge(self, use: Use, buffer: Buffer, among: np.ndarray | None) -> None:
+        """A buffer begins or ends: what it holds is nothing."""
+        every = np.arange(self.low, self.high)
+        nodes, bases = self.rows(every, np.full(len(every), buffer.address), among)
+        size = min(buffer.bytes, self.width * self.cell - buffer.address)
+        for piece in pieces(nodes, bases, strided_runs(size, ()), self.cell):
+            self.write(use, piece)
+
+    def step(self, use: Use, step: Step, among: np.ndarray | None) -> None:
+        for touch in step.touches:
+            if step.indexed:
+                continue
+            nodes, bases = self.rows(touch.nodes, touch.bases, among)
+            runs = box_runs(touch.box)
+            if not len(nodes) or not len(runs.starts):
+                continue
+            low, high = runs.span
+            inside = (bases + low >= 0) & (bases + high <= self.width * self.cell)
+            for piece in pieces(nodes[inside], bases[inside], runs, self.cell):
+                (self.write if use.writes else self.read)(use, piece)
+
+    def transfer(self, use: Use, content: list[Part], among: np.ndarray | None) -> None:
+        carry = self.write if use.writes else self.read
+        for whole in content:
+            part = whole if among is None else whole.of(among)
+            part = part.within(self.low, self.high)
+            cells = part.runs.size // self.cell
+            large = part.count * cells >= LARGE
+            for number in np.flatnonzero(large).tolist():
+                first, count, step = (int(a[number]) for a in (part.first, part.count, part.step))
+                nodes = np.arange(first, first + count * max(step, 1), max(step, 1))
+                bases = np.full(count, part.address[number])
+                for piece in pieces(nodes, bases, part.runs, self.cell):
+                    carry(use, piece)
+            if not large.all():
+                self.small(use, part, ~large)
+
+    def small(self, use: Use, part: Part, which: np.ndarray) -> None:
+        """Many small entries at once, as flat cells."""
+        nodes, address = part.only(which).pairs()
+        from_runs = columns(part.runs, self.cell)
+        size = max(1, (1 << 21) // len(from_runs))
+        for first in range(0, len(nodes), size):
+            rows = nodes[first : first + size, None]
+            cols = address[first : first + size, None] // self.cell + from_runs
+            if use.writes:
+                self.twice(use, rows, cols)
+                self.write(use, (rows, cols))
+            else:
+                self.read(use, (rows, cols))
+
+    def twice(self, use: Use, rows: np.ndarray, cols: np.ndarray) -> None:
+        """Two entries of one batch must not write the same cell."""
+        flat = rows * self.width + cols
+        number = np.arange(flat.size, dtype=np.int32).reshape(flat.shape)
+        self.turns[flat] = number
+        bad = self.turns[flat] != number
+        if bad.any():
+            self.conflict(use, (rows, cols), bad, use.number, "written")
+
+    # -- checks ----------------------------------------------------------------------------------
+
+    def before(self, use: Use) -> np.ndarray:
+        known = self.choices.get(use.number)
+        if known is None or len(known) != len(self.memory.events.items):
+            known = self.memory.events.before(use.acquire)
+            mine = self.memory.events.items[use.number].step
+            for number, event in enumerate(self.memory.events.items):
+                known[number] |= (event.step, mine) in self.memory.walk.follows and event.reads
+            self.choices[use.number] = known
+        return known
+
+    def read(self, use: Use, piece: Piece) -> None:
+        before = self.before(use)
+        last = self.last.get(piece)
+        if not before[last].all():
+            bad = ~before[last]
+            self.conflict(use, piece, bad, last[bad][0], "written")
+        allowed = self.defined
+        if use.constant:
+            allowed = np.zeros(len(self.defined), bool)
+            allowed[IMAGE] = True
+        if use.sure and not allowed[last].all():
+            self.undefined(use, piece, ~allowed[last], last)
+        shadow = self.reads[use.reader]
+        if use.reader != TRANSFERS:
+            shadow.put(piece, use.number)
+            return
+        old = shadow.get(piece)
+        present = np.unique(old)
+        if len(present) == 1 and present[0] == 0:
+            shadow.put(piece, use.number)
+            return
+        shadow.put(piece, self.later(use, present)[old])
+
+    def later(self, use: Use, present: np.ndarray) -> np.ndarray:
+        """By event that read before, the one that stands for both: over when both are."""
+        events = self.memory.events
+        choose = np.arange(len(events.items) + len(present) + 1)
+        for old in present.tolist():
+            mine, theirs = events.rows[use.number], events.rows[old]
+            if (mine >= theirs).all():
+                choose[old] = use.number
+            elif not (theirs >= mine).all():
+                event = events.items[use.number]
+                choose[old] = events.add(event, np.maximum(mine, theirs))
+                self.defined = events.defined()
+        return choose.astype(np.int16)
+
+    def write(self, use: Use, piece: Piece) -> None:
+        before = self.before(use)
+        last = self.last.get(piece)
+        if not before[last].all():
+            bad = ~before[last]
+            self.conflict(use, piece, bad, last[bad][0], "written")
+        for shadow in self.reads.values():
+            old = shadow.get(piece)
+            if not old.any():
+                continue
+            before = self.before(use)
+            if not before[old].all():
+                bad = ~before[old]
+                self.conflict(use, piece, bad, old[bad][0], "read")
+            shadow.put(piece, 0)
+        self.last.put(piece, use.number)
+
+    def read_outputs(self) -> None:
+        """The host reads outputs when all threads have halted."""
+        memory = self.memory
+        acquire = np.array([max(len(s), 0) for s in memory.walk.traces[memory.cls]], np.int64)
+        before = memory.events.before(np.maximum(acquire, 0))
+        for port in memory.outputs:
+            for nodes, runs in held(port):
+                nodes, bases = self.rows(nodes, np.full(len(nodes), port.address), None)
+                for piece in pieces(nodes, bases, runs, self.cell):
+                    last = self.last.get(piece)
+                    if not (good := (before & self.defined)[last]).all():
+                        self.output(port, piece, ~good, last)
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def where(self, piece: Piece, bad: np.ndarray) -> tuple[int, str]:
+        row, cell = first_place(piece, bad)
+        node = row + self.low
+        name = node_names(self.memory.program, self.memory.cls, np.array([node]))
+        amount = int(bad.sum()) * self.cell
+        return cell * self.cell, f"on node {name} ({amount} B such)"
+
+    def conflict(self, use: Use, piece: Piece, bad: np.ndarray, other: int, done: str) -> None:
+        memory = self.memory
+        at, numbers = self.where(piece, bad)
+        event = memory.events.items[int(other)]
+        mine = memory.events.items[use.number].step
+        if event.step is not None and mine is not None and event.reads and use.writes:
+            memory.suspects.add((event.step, mine))
+        verb = "writes" if use.writes else "reads"
+        memory.report.add(
+            Finding(
+                "race",
+                f"{verb} bytes that may still be {done} by {memory.place(int(other))}",
+                memory.place(use.number),
+                f"{memory.buffers.name_at(memory.cls, at)}, {numbers}",
+            ),
+            ("race", memory.place(use.number), event.what),
+        )
+
+    def held(self, use: Use, piece: Piece, bad: np.ndarray) -> np.ndarray:
+        """Which of the places `bad` hold elements of a buffer."""
+        memory = self.memory
+        rows, cells = places(piece, bad)
+        result = np.zeros(bad.shape, bool)
+        position = int(use.acquire[0])
+        result[bad] = memory.buffers.holds(memory.cls, position, rows + self.low, cells * self.cell)
+        return result
+
+    def undefined(self, use: Use, piece: Piece, bad: np.ndarray, last: np.ndarray) -> None:
+        memory = self.memory
+        if use.raw:
+            # The matrix unit takes whole blocks: rows that nobody holds are not stored.
+            bad = bad & self.held(use, piece, bad)
+            if not bad.any():
+                return
+        at, numbers = self.where(piece, bad)
+        event = memory.events.items[int(last[bad][0])]
+        what = "reads bytes that nothing wrote before"
+        if use.constant:
+            what = "takes a parameter from bytes that no image holds any more"
+        elif event.what != "nothing":
+            what += f" since {event.what} began"
+        memory.report.add(
+            Finding(
+                "undefined",
+                what,
+                memory.place(use.number),
+                f"{memory.buffers.name_at(memory.cls, at)}, {numbers}",
+            )
+        )
+
+    def output(self, port: Port, piece: Piece, bad: np.ndarray, last: np.ndarray) -> None:
+        event = self.memory.events.items[int(last[bad][0])]
+        at, numbers = self.where(piece, bad)
+        numbers = f"{self.memory.buffers.name_at(self.memory.cls, at)}, {numbers}"
+        done = "are not surely written" if self.defined[int(last[bad][0])] else "nothing wrote"
+        self.memory.report.add(
+            Finding(
+                "undefined",
+                f"output {port.name!r} holds bytes that {done} at the end",
+                f"class {port.cls}, last touched by {event.what}",
+                numbers,
+            )
+        )
+
+
+def kind_of(item: Image | Port) -> str:
+    return "image" if isinstance(item, Image) else "input"
+
+
+def held(port: Port) -> Iterator[tuple[np.ndarray, Runs]]:
+    """(nodes, runs relative to the port's address) of the elements that nodes hold."""
+    layout = port.layout
+    for _, members, source, place in layout.parts():
+        dims = tuple(
+            (part.stop - part.start, stride)
+            for part, stride in zip(source, layout.strides, strict=True)
+        )
+        shift = sum(p.start * stride for p, stride in zip(place, layout.strides, strict=True))
+        runs = strided_runs(layout.item, dims)
+        if len(runs.starts):
+            yield np.sort(members), Runs(runs.starts + shift, runs.ends + shift)
