@@ -1,8 +1,8 @@
 """`python -m bench [MODEL ...]`: every model of examples/zoo.py against ONNX Runtime.
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
-that says so, and the exit code is 1. `python -m bench mesh` and
-`python -m bench collectives` are others: see bench/mesh.py, bench/collectives.py.
+that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench collectives` and
+`python -m bench gemm` are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import platform
 import sys
 from typing import Any
 
-from bench import collectives, mesh
+from bench import collectives, gemm, mesh
 from bench.measure import Row, measure
 from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
@@ -22,7 +22,7 @@ from dojocc.runtime.errors import DojoError
 from dojocc.zoo import MODELS
 
 SCHEMA = "dojocc.bench/1"
-OTHERS = {"mesh": mesh.main, "collectives": collectives.main}
+OTHERS = {"mesh": mesh.main, "collectives": collectives.main, "gemm": gemm.main}
 
 
 def arguments() -> argparse.Namespace:
