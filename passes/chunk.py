@@ -10,14 +10,14 @@ from math import prod
 from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.function import main_function
 from dojocc.dialects.location import get_location
 from dojocc.dialects.mesh import ExchangeOp, need_layout, with_layout
-from dojocc.dialects.nn import SliceOp
+from dojocc.dialects.nn import ConstantOp, SliceOp
 from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.properties import to_python
 from dojocc.dialects.types import tensor
@@ -42,8 +42,10 @@ class Chunk(Pass):
 
     How:
     1. A product of two operands of which one or both come from an exchange of their own is a
-       candidate. The number of chunks is the cheapest by solve/chunking.py: transfers of one chunk
-       beside the products of another, against the price of bringing partial sums in and out.
+       candidate. It is cut to chunks of `size`, or, with `auto`, to the cheapest by
+       solve/chunking.py: transfers of one chunk beside the products of another, against partial
+       sums in and out. What is there from the start arrives beside the kernel before, so only
+       exchanges of computed values count. Without either, nothing is cut.
     2. An exchange becomes one a chunk, its movement ended by a slice; an operand that is held is
        read in part. So of what is brought, two chunks are held at a time instead of all.
     3. Each product but the first adds the sums so far; the last runs what followed the root. The
@@ -57,7 +59,8 @@ class Chunk(Pass):
     takes: ClassVar[str] = "mesh"
     leaves: ClassVar[str] = "mesh"
 
-    size: int | None = None  # elements a chunk; None: the cheapest
+    size: int | None = None  # elements a chunk
+    auto: bool = False  # as many as is cheapest by the estimate
 
     def __post_init__(self) -> None:
         if self.size is not None and (self.size < GRANULE or self.size % GRANULE):
@@ -67,6 +70,8 @@ class Chunk(Pass):
 
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         rates = Rates.of(target_of(ctx, self.name))
+        if self.size is None and not self.auto:
+            return
         cut = 0
         for each in list(main_function(op).body.block.ops):
             candidate = candidate_of(each)
@@ -109,8 +114,17 @@ def product_of(candidate: Candidate, exchanges: dict[Side, ExchangeOp]) -> Produ
     """The product as numbers: a node's share, and the cycles of what is brought."""
     layout = need_layout(candidate.op.results[0], candidate.op)
     extents = [1, 1, *(dim.extent for dim in layout.dims)]
-    cycles = tuple(each.cycles.value.data for each in exchanges.values())
+    exposed = [each for each in exchanges.values() if not there_from_start(each)]
+    cycles = tuple(each.cycles.value.data for each in exposed)
     return Product(prod(extents[:-2]), extents[-2], extents[-1], candidate.depth, cycles)
+
+
+def there_from_start(op: ExchangeOp) -> bool:
+    """Nothing it brings is computed: `prefetch` lets it run beside the kernel before."""
+    return all(
+        isinstance(value, BlockArgument) or isinstance(value.owner, ConstantOp)
+        for value in op.operands
+    )
 
 
 def in_chunks(candidate: Candidate, exchanges: dict[Side, ExchangeOp], size: int) -> None:
