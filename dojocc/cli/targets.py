@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from dojocc.cli.shared import add_json, check_output, print_json, table, write_output
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.target import GROUPS, Target
 from dojocc.runtime.targets import describe, list_targets, load_target
 
 EXAMPLE = """\
@@ -88,32 +90,41 @@ def value_text(value: object) -> str:
 
 
 def new(path: str, base: str) -> int:
-    load_target(base)
+    found = load_target(base)
     if Path(path).exists():
         raise InputError(f"{path} is there already", help="choose another name, or remove it")
     check_output(path)
-    write_output(path, skeleton(Path(path).stem, base).encode())
+    write_output(path, skeleton(Path(path).stem, found).encode())
     print(f"{path}: inherits every number from {base}; change what differs, then validate it")
     return 0
 
 
-def skeleton(name: str, base: str) -> str:
-    """A target file that changes nothing yet and shows how."""
-    return f"""\
-# A machine for dojocc. Every number not given here is that of {base}:
-# `dojocc targets show {base}` lists them. A bare value counts as assumed; give
-# {{ value = ..., origin = "published" | "derived" | "assumed", note = "..." }} to say more.
-name = "{name}"
-inherits = "{base}"
-description = "{base}, changed"
+def skeleton(name: str, base: Target) -> str:
+    """A target file that changes nothing yet and has every number of its base to be changed."""
+    lines = [
+        f"# A machine for dojocc. What is not given here is as in {base.name}: take the # off a line",
+        '# to change its number. A bare value counts as assumed; { value = ..., origin = "published",',
+        '# note = "where from" } says more (or origin = "derived", "assumed").',
+        f'name = "{name}"',
+        f'inherits = "{base.name}"',
+        f'description = "{base.name}, changed"',
+    ]
+    group = ""
+    for row in describe(base):
+        head, key = row.name.split(".")
+        if head not in GROUPS:
+            continue
+        if head != group:
+            group = head
+            lines += ["", f"[{group}]"]
+        lines.append(f"# {key} = {toml_text(row.value)}  # {row.unit}, {row.origin}")
+    lines += ["", "# [defects]", "# nodes = [[3, 4]]", "# links = [[[0, 0], [0, 1]]]"]
+    return "\n".join(lines) + "\n"
 
-# [node]
-# sram_bytes = 2621440
 
-# [defects]
-# nodes = [[3, 4]]
-# links = [[[0, 0], [0, 1]]]
-"""
+def toml_text(value: object) -> str:
+    """A number, flag, edge or list of positions as TOML, which is JSON for all of these."""
+    return json.dumps(value)
 
 
 def validate(path: str, as_json: bool) -> int:

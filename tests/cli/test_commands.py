@@ -265,6 +265,11 @@ def test_targets(tmp_path: Path) -> None:
     assert dojocc("targets", "new", mine).code == 0
     answer = dojocc("targets", "validate", mine)
     assert answer.code == 0 and "354 nodes" in answer.out
+    text = mine.read_text()
+    for key in ("sram_bytes = 1310720", "virtual_channels = 4", 'edge = "west"', "dead = [[0, 6]"):
+        assert f"\n# {key}" in text
+        mine.write_text(text.replace(f"\n# {key}", f"\n{key}"))
+        assert dojocc("targets", "validate", mine).code == 0, key
     again = dojocc("targets", "new", mine)
     assert again.code == 1 and "is there already" in again.err
 
