@@ -102,9 +102,9 @@ def new(path: str, base: str) -> int:
 def skeleton(name: str, base: Target) -> str:
     """A target file that changes nothing yet and has every number of its base to be changed."""
     lines = [
-        f"# A machine for dojocc. What is not given here is as in {base.name}: take the # off a line",
-        '# to change its number. A bare value counts as assumed; { value = ..., origin = "published",',
-        '# note = "where from" } says more (or origin = "derived", "assumed").',
+        f"# A machine for dojocc. What is not given here is as in {base.name}: take the # off",
+        "# a line to change its number. A bare value counts as assumed;",
+        '# { value = ..., origin = "published", note = "..." } says more (or "derived").',
         f'name = "{name}"',
         f'inherits = "{base.name}"',
         f'description = "{base.name}, changed"',
