@@ -13,6 +13,7 @@ from dojocc.runtime.errors import MachineStop, TargetError
 from dojocc.runtime.mesh.packet import Packets, Router, simulate
 from dojocc.runtime.mesh.packet_state import first_from
 from dojocc.runtime.mesh.routes import Routes
+from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target
 
 QUICK = ("halo 64", "neighborwrap 64", "cola2a 76 vc4x8")
@@ -24,7 +25,14 @@ def check(rows: list[mesh.Row]) -> None:
     assert not missed
 
 
-def one_way(target, ends, layer=0, layers=1, release=0.0, count=1):
+def one_way(
+    target: Target,
+    ends: list[list[int]],
+    layer: int | np.ndarray = 0,
+    layers: int = 1,
+    release: float = 0.0,
+    count: int = 1,
+) -> Packets:
     """`count` packets along each of the node walks in `ends`."""
     step = {1: 0, -1: 1, target.cols: 2, -target.cols: 3}
     links = [[a * 4 + step[b - a] for a, b in zip(w, w[1:], strict=False)] for w in ends]
