@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from xdsl.context import Context
@@ -21,11 +22,14 @@ DIALECTS: tuple[Dialect, ...] = (Builtin, Func, NN, Mesh, Tile, DISA)
 
 @dataclass
 class DojoContext(Context):
-    """`resources`: arrays of large constants by key; `remarks`: what passes have to say."""
+    """`resources`: arrays of large constants by key; `remarks`: what passes have to say;
+    `choices`: by source location, the mappings weighed for its kernels.
+    """
 
     target: Target | None = None
     resources: dict[str, np.ndarray] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    choices: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for dialect in DIALECTS:

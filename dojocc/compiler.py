@@ -172,5 +172,6 @@ def record(
         },
         "passes": pipeline_text(passes),
         "mapping": mapping,
+        "choices": context.choices,
         "remarks": list(context.remarks),
     }

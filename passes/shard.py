@@ -34,6 +34,7 @@ from dojocc.passes.cost import Rates
 from dojocc.passes.shard_memory import Memory, does_not_fit, memory
 from dojocc.passes.shard_plan import Plan, Planner
 from dojocc.passes.shard_realise import Realiser
+from dojocc.passes.shard_report import record_of
 from dojocc.passes.solve.candidates import Machine
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.sharding import Weights
@@ -82,7 +83,9 @@ class Shard(Pass):
                 plan, found = best_plan(planner, block, budget)
                 if found.peak > budget:
                     raise does_not_fit(found, budget, int(rows * columns))
+                choices = record_of(planner, plan)
                 Realiser(plan, rates).apply(function)
+                ctx.choices.update(choices)
         verify_layouts(op)
 
 

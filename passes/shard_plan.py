@@ -54,9 +54,13 @@ class Copy:
 
 @dataclass
 class Plan:
-    """`homes`: the layout a value is made in; `reads[op]`: a Copy by operand, or None for home."""
+    """`homes`: the layout a value is made in; `reads[op]`: a Copy by operand, or None for home.
+
+    `weights`: the prices of SRAM that it was made at.
+    """
 
     grid: Grid
+    weights: Weights = Weights()
     kernels: dict[Operation, Placed] = field(default_factory=dict)
     homes: dict[SSAValue, Layout] = field(default_factory=dict)
     reads: dict[Operation, list[Copy | None]] = field(default_factory=dict)
@@ -80,6 +84,8 @@ class Known:
     readings: dict[tuple[SSAValue, SSAValue], Reading | None] = field(default_factory=dict)
     spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
     nodes: dict[str, list[Node]] = field(default_factory=dict)
+    places: dict[Operation, int] = field(default_factory=dict)
+    asked: dict[int, tuple] = field(default_factory=dict)
 
     def one(self, layout: Layout) -> Layout:
         """The one object for a layout."""
@@ -102,7 +108,7 @@ class Planner:
     def plan(self, block: Block) -> Plan:
         """Choose for all kernels; movement is left to the kernels that want its result."""
         chosen = self._chosen(block)
-        plan = Plan(self.machine.grid)
+        plan = Plan(self.machine.grid, self.weights)
         for op in block.ops:
             if isinstance(op, ReturnOp):
                 plan.reads[op] = [self._returned(plan, value) for value in op.operands]
@@ -116,17 +122,18 @@ class Planner:
         kernels = [op for op in block.ops if is_kernel(op)]
         fmt = self.formats[f32]
         if fmt not in self.known.nodes:
-            self.known.nodes[fmt] = graph_nodes(block, self._work, self._reading)
+            self.known.nodes[fmt] = graph_nodes(block, self.work_of, self.reading)
+        self.known.places.update((op, number) for number, op in enumerate(kernels))
         line = search(self.known.nodes[fmt], self._costs(), self.width)
         return dict(zip(kernels, line, strict=True))
 
     def _costs(self) -> Costs:
         return Costs(
-            self._offers, self._constant, self._exchange, self._least, self.weights, self.room
+            self._offers, self._constant, self.exchange, self._least, self.weights, self.room
         )
 
     def _kernel(self, plan: Plan, op: NNOp, placed: Placed) -> None:
-        work = self._work(op)
+        work = self.work_of(op)
         sources = tuple(self._source(plan, value) for value in op.operands)
         plan.kernels[op] = placed
         plan.reads[op] = [
@@ -137,7 +144,7 @@ class Planner:
         ]
         plan.homes.update(zip(op.results, placed.results, strict=True))
 
-    def _work(self, op: NNOp) -> Work:
+    def work_of(self, op: NNOp) -> Work:
         key = op, self.formats[f32]
         if key not in self.known.works:
             work = make_work(op, self.formats)
@@ -166,7 +173,15 @@ class Planner:
             costs = self._costs()
             rows = [(least_cost(node, layouts, each, costs), each) for each in self._once(found)]
             self.known.ranked[key] = sorted(rows, key=lambda row: row[0])
+        self.known.asked[id(node)] = key
         return self.known.ranked[key]
+
+    def offers_for(self, op: Operation) -> list[Placed]:
+        """The candidates that the last search had for a kernel, by what they cost at least."""
+        nodes = self.known.nodes[self.formats[f32]]
+        node = nodes[self.known.places[op]]
+        key = self.known.asked[id(node)]
+        return [placed for _, placed in self.known.ranked[key]]
 
     def _once(self, found: Sequence[Placed]) -> list[Placed]:
         """Each candidate once, its layouts the objects that stand for them."""
@@ -181,7 +196,7 @@ class Planner:
         }
         return list(unique.values())
 
-    def _exchange(self, src: Layout | None, dst: Layout, reading: Reading | None) -> float:
+    def exchange(self, src: Layout | None, dst: Layout, reading: Reading | None) -> float:
         src, dst = None if src is None else self.known.one(src), self.known.one(dst)
         key = id(src), id(dst), id(reading)
         if key not in self.known.moved:
@@ -197,14 +212,14 @@ class Planner:
         key = access, id(wanted), self.weights
         if key not in self.known.constants:
             source = Source("constant", spread=self._near(access.shape, access.fmt))
-            cost = operand_cost(access, source, wanted, self._exchange, self.weights)
-            brought = is_brought(source, wanted, self._exchange, self.weights)
+            cost = operand_cost(access, source, wanted, self.exchange, self.weights)
+            brought = is_brought(source, wanted, self.exchange, self.weights)
             self.known.constants[key] = cost, brought
         return self.known.constants[key]
 
     def _source(self, plan: Plan, value: SSAValue) -> Source:
         if is_constant(value):
-            return Source("constant", spread=self._near_home(plan, value))
+            return Source("constant", spread=self.kept_near(plan, value))
         if value in plan.homes:
             return Source("held", plan.homes[value])
         if is_movement(value.owner):
@@ -212,10 +227,10 @@ class Planner:
             largest = max(known, key=lambda base: plan.homes[base].bytes, default=None)
             if largest is None:
                 return Source("moved")
-            return Source("moved", plan.homes[largest], reading=self._reading(value, largest))
+            return Source("moved", plan.homes[largest], reading=self.reading(value, largest))
         return Source("free")
 
-    def _reading(self, value: SSAValue, base: SSAValue) -> Reading | None:
+    def reading(self, value: SSAValue, base: SSAValue) -> Reading | None:
         key = value, base
         if key not in self.known.readings:
             self.known.readings[key] = reading_from(value, base)
@@ -229,9 +244,9 @@ class Planner:
         if access.depth_dim is not None and access.depth_dim != len(access.shape) - 1:
             zero_dims = (access.depth_dim, -1)
         if is_constant(value):
-            brought = is_brought(source, wanted, self._exchange, self.weights)
+            brought = is_brought(source, wanted, self.exchange, self.weights)
             if brought:
-                plan.homes.setdefault(value, self._near_home(plan, value)(wanted))
+                plan.homes.setdefault(value, self.kept_near(plan, value)(wanted))
             return self._copy(plan, Copy(value, wanted, zero_dims, image=not brought))
         free = value not in plan.homes and not is_movement(value.owner)
         if free:
@@ -268,7 +283,7 @@ class Planner:
         plan.homes[value] = self._spread(value)
         return None
 
-    def _near_home(self, plan: Plan, value: SSAValue) -> Callable[[Layout], Layout]:
+    def kept_near(self, plan: Plan, value: SSAValue) -> Callable[[Layout], Layout]:
         """How a constant is kept spread over the nodes, by the layout in which it is wanted."""
         if value in plan.homes:
             home = plan.homes[value]
@@ -292,11 +307,11 @@ class Planner:
         """A layout that shares a tensor out evenly, where no kernel makes it or reads it first."""
         work = self._spread_work(*self._shape_of(value))
         offered = tuple(self._offered(work))
-        return choose(work, offered, (), self._exchange, Weights(), self.room).results[0]
+        return choose(work, offered, (), self.exchange, Weights(), self.room).results[0]
 
     def _spread_for(self, base: SSAValue, copy: Copy) -> Layout:
         """Of layouts that share an input out almost evenly, the cheapest to bring a part from."""
-        reading = None if copy.value is base else self._reading(copy.value, base)
+        reading = None if copy.value is base else self.reading(copy.value, base)
         if reading is None:
             return self._spread(base)
         work = self._spread_work(*self._shape_of(base))
@@ -305,7 +320,7 @@ class Planner:
         room = HOST_SPARE * min(layout.bytes for layout in spreads)
 
         def price(layout: Layout) -> tuple[float, int]:
-            return self._exchange(layout, copy.layout, reading), layout.bytes
+            return self.exchange(layout, copy.layout, reading), layout.bytes
 
         return min((each for each in spreads if each.bytes <= room), key=price)
 

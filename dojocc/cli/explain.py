@@ -38,9 +38,24 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def text_of(item: dict[str, Any]) -> str:
     rows = [("mapping", part) for part in item["mapping"]]
+    for weighed in item["kernels_weighed"]:
+        rows.append(
+            ("lower bound", f"{weighed['bound']:,} cycles of compute ({weighed['kernel']})")
+        )
+        for number, choice in enumerate(weighed["choices"]):
+            rows.append((f"runner-up {number}" if number else "chosen", choice_text(choice)))
     rows += [(f"class {name}", f"{count} words of stream") for name, count in item["words"].items()]
     for kernel in item["kernels"]:
         mix = ", ".join(f"{name} {count}" for name, count in kernel["instructions"].items())
         rows.append((f"calls {kernel['name']}", f"{kernel['words']} words: {mix}"))
     rows += [("remark", text) for text in item["remarks"]]
     return f"{item['op']}\n{table(rows)}"
+
+
+def choice_text(choice: dict[str, Any]) -> str:
+    """A mapping with its cost in parts; the cost of SRAM is a price, not time."""
+    return (
+        f"{choice['loops']} ({choice['way']}): {choice['cycles']:,} = compute"
+        f" {choice['compute']:,} + movement {choice['movement']:,} + SRAM {choice['sram']:,}"
+        f" ({choice['bytes']:,} B a node)"
+    )

@@ -50,6 +50,7 @@ def about(program: Program, name: str) -> dict[str, Any]:
     return {
         "op": name,
         "mapping": [part for part in mapping.split("; ") if part],
+        "kernels_weighed": program.build.get("choices", {}).get(name, []),
         "words": words,
         "kernels": list(kernels.values()),
         "remarks": [text for text in program.build.get("remarks", []) if name in text],

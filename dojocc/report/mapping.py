@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from dojocc.dialects.location import get_location
-from dojocc.dialects.mesh import LayoutAttr
+from dojocc.dialects.mesh import ExchangeOp, LayoutAttr
 from dojocc.dialects.nn import ConstantOp
 from dojocc.passes.rewriting import functions
 
@@ -25,8 +25,23 @@ def mapping_of(module: ModuleOp) -> dict[str, str]:
 
 
 def describe(op: Operation) -> str:
-    """`nn.fused -> layout`, as the mapping shows it."""
-    return f"{op.name} -> {layout_text(op)}"
+    """`nn.fused -> layout`, as the mapping shows it; a move says of what, and its cost."""
+    if not isinstance(op, ExchangeOp):
+        return f"{op.name} -> {layout_text(op)}"
+    sources = ", ".join(dict.fromkeys(map(source_name, op.operands)))
+    return (
+        f"{op.name} {op.kind.data} of {sources}: {op.bytes.value.data:,} B,"
+        f" about {op.cycles.value.data:,} cycles -> {layout_text(op)}"
+    )
+
+
+def source_name(value: SSAValue) -> str:
+    """The model's node, resource or input that a value is from."""
+    owner = value.owner
+    if isinstance(owner, ConstantOp):
+        return str(owner.p.resource or "a constant")
+    where = get_location(owner) if isinstance(owner, Operation) else None
+    return where or value.name_hint or "an input"
 
 
 def layout_text(op: Operation) -> str:

@@ -61,17 +61,28 @@ def operand_cost(
     access: Access, source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights
 ) -> float:
     """What bringing one operand costs."""
+    return sum(cost_parts(access, source, wanted, exchange, weights))
+
+
+def cost_parts(
+    access: Access, source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights
+) -> tuple[float, float]:
+    """What one operand costs in movement, and in SRAM at its price."""
+    kept = wanted.bytes * weights.activation
     if source.kind == "constant":
-        kept = wanted.bytes * weights.resident
-        return min(kept, _bring_cost(source, wanted, exchange, weights))
+        if not is_brought(source, wanted, exchange, weights):
+            return 0.0, wanted.bytes * weights.resident
+        assert source.spread is not None
+        spread = source.spread(wanted)
+        return exchange(spread, wanted, None), spread.bytes * weights.resident + kept
     if source.kind == "free":
-        return wanted.bytes * weights.activation
+        return 0.0, kept
     if source.kind == "held":
         assert source.layout is not None
         if fits(source.layout, wanted) and not needs_zero_rows(access):
-            return 0.0
-        return exchange(source.layout, wanted, None) + wanted.bytes * weights.activation
-    return exchange(source.layout, wanted, source.reading) + wanted.bytes * weights.activation
+            return 0.0, 0.0
+        return exchange(source.layout, wanted, None), kept
+    return exchange(source.layout, wanted, source.reading), kept
 
 
 def _bring_cost(source: Source, wanted: Layout, exchange: ExchangeCost, weights: Weights) -> float:

@@ -253,6 +253,23 @@ def test_explain_finds_an_op_by_its_name(tmp_path: Path) -> None:
     assert "node 'r' (Relu)" in text and "vmax" in text
 
 
+def test_explain_shows_the_choice_its_runners_up_and_the_bound(tmp_path: Path) -> None:
+    model = write(tmp_path / "m.onnx", relu_model())
+    program = tmp_path / "m.dojo"
+    dojocc("compile", model, "-o", program, "--target", TINY)
+    (op,) = dojocc("explain", program, "r", "--json").json()["ops"]
+    (weighed,) = op["kernels_weighed"]
+    chosen, *others = weighed["choices"]
+    assert others and weighed["bound"] <= chosen["compute"]
+    for each in (chosen, *others):
+        parts = each["compute"] + each["movement"] + each["sram"]
+        assert abs(each["cycles"] - parts) <= 2
+        assert each["bytes"] > 0
+    text = dojocc("explain", program, "r").out
+    assert "lower bound" in text and "runner-up 1" in text
+    assert chosen["loops"] in text and f"= compute {chosen['compute']:,} + movement" in text
+
+
 def test_targets(tmp_path: Path) -> None:
     listed = dojocc("targets", "list", "--json").json()["targets"]
     assert {each["name"]: each["nodes"] for each in listed}["d1-die"] == 354
