@@ -144,8 +144,11 @@ def _flags(
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    if values.dtype == np.float32:
+        return values
     with np.errstate(over="ignore"):
-        return np.asarray(values).astype(np.float32, copy=False)
+        return values.astype(np.float32)
 
 
 def _checked_random(

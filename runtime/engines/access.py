@@ -9,6 +9,7 @@ axis along which nothing changes has length 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -50,20 +51,30 @@ class Access:
     item: int
     bounds: Bounds | None = None
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Axes after the node axis, 1 where the stride is 0."""
         loops = (c if s else 1 for c, s in zip(self.counts, self.strides, strict=True))
         return (*loops, self.granules, self.elements)
 
-    @property
+    @cached_property
     def steps(self) -> tuple[int, ...]:
         return (*self.strides, self.pitch, self.item)
 
     def span(self) -> tuple[int, int]:
         """[low, high) of the touched bytes, relative to the base."""
+        return self.spans[0]
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Item i: the span of one iteration of the first i open loops."""
+        low, high, found = 0, self.item, []
         ends = [(n - 1) * s for n, s in zip(self.shape, self.steps, strict=True)]
-        return sum(min(e, 0) for e in ends), sum(max(e, 0) for e in ends) + self.item
+        for number, end in enumerate(reversed(ends), 1):
+            low, high = low + min(end, 0), high + max(end, 0)
+            if number >= 2:
+                found.append((low, high))
+        return tuple(reversed(found))
 
     def last(self) -> Access:
         """The same access in the last iteration of the innermost loop."""

@@ -149,6 +149,8 @@ def apart(a: Access, b: Access) -> bool:
 def disjoint(a: Access, b: Access) -> bool:
     """The touched spans do not meet on any node."""
     (low_a, high_a), (low_b, high_b) = a.span(), b.span()
+    if isinstance(a.base, int) and isinstance(b.base, int):
+        return a.base + high_a <= b.base + low_b or b.base + high_b <= a.base + low_a
     first = np.asarray(a.base) + high_a <= np.asarray(b.base) + low_b
     second = np.asarray(b.base) + high_b <= np.asarray(a.base) + low_a
     return bool(np.all(first | second))
@@ -168,12 +170,8 @@ def same_iteration(store: Touch, other: Touch) -> bool:
         return False
     if a.strides[:shared] != b.strides[:shared]:
         return False
-    spans = [
-        replace(x, counts=x.counts[shared:], strides=x.strides[shared:], bounds=None)
-        for x in (a, b)
-    ]
-    low = min(x.base + x.span()[0] for x in spans)
-    reach = max(x.base + x.span()[1] for x in spans) - low
+    low = min(a.base + a.spans[shared][0], b.base + b.spans[shared][0])
+    reach = max(a.base + a.spans[shared][1], b.base + b.spans[shared][1]) - low
     for stride, count in sorted(
         (abs(s), c) for s, c in zip(a.strides[:shared], a.counts[:shared], strict=True) if c > 1
     ):

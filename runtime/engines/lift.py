@@ -98,35 +98,39 @@ class Nest:
     def depth(self) -> int:
         return len(self.path)
 
-    def slot(self, kind: str, number: int, whole: np.ndarray) -> np.ndarray:
-        """Value of a register with one axis per open loop; `whole` [nodes, ...] if the nest has
-        not set it.
+    def slot(self, kind: str, number: int, whole: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Value of a register with one axis per open loop; `whole(number)` [nodes, ...] if the nest
+        has not set it.
         """
         slot = self.slots.get((kind, number))
         if slot is None:
-            value, depth = whole, 0
+            value, depth = whole(number), 0
         else:
             if isinstance(slot.value, Load):
                 slot.value = load_values(self, slot.value)
             value, depth = slot.value, slot.depth
         tail = 2 if kind == "m" else 1 if kind in ("v", "p") else 0
         missing = self.depth - depth
+        if missing == 0:
+            return value
         return value.reshape(
             *value.shape[: value.ndim - tail], *(1,) * missing, *value.shape[value.ndim - tail :]
         )
 
     def vector(self, number: int) -> np.ndarray:
-        return self.slot("v", number, self.thread.vector(number))
+        return self.slot("v", number, self.thread.vector)
 
     def predicate(self, number: int) -> np.ndarray:
-        return self.slot("p", number, self.thread.predicate(number))
+        return self.slot("p", number, self.thread.predicate)
 
     def accumulator(self, number: int) -> np.ndarray:
-        return self.slot("m", number, self.thread.accumulator(number))
+        return self.slot("m", number, self.thread.accumulator)
 
     def scalar(self, number: int) -> np.ndarray:
-        value = np.asarray(self.thread.x[number], np.int64).reshape(-1)
-        return self.slot("x", number, value)
+        def whole(number: int) -> np.ndarray:
+            return np.asarray(self.thread.x[number], np.int64).reshape(-1)
+
+        return self.slot("x", number, whole)
 
     def load_of(self, number: int) -> Load | None:
         """The pending load in vector register `number`, if it was made at this depth."""
@@ -248,7 +252,8 @@ class Nest:
             return
         if isinstance(value, np.ndarray):
             rank = 1 + self.depth + (2 if kind == "m" else 1 if kind in ("v", "p") else 0)
-            value = value.reshape((1,) * (rank - value.ndim) + value.shape)
+            if rank > value.ndim:
+                value = value.reshape((1,) * (rank - value.ndim) + value.shape)
         self.slots[(kind, number)] = Slot(value, self.depth)
 
     def touch(self, op: Op) -> None:

@@ -176,28 +176,64 @@ def store_values(nest: Nest, op: Op, access: Access) -> None:
     _write(nest, access, value, keep)
 
 
-def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Where a store goes: bytes [low, high), on rows of the class, at byte `first` of the span."""
+
+    low: int
+    high: int
+    rows: slice | np.ndarray
+    first: int
+    shape: tuple[int, ...]
+    steps: tuple[int, ...]
+
+    def inside(self, buffer: np.ndarray, column: int, dtype: np.dtype) -> np.ndarray:
+        """View [nodes, *shape] of a contiguous buffer [nodes, width] whose span begins at
+        `column`; the rows are a slice.
+        """
+        width, rows = buffer.shape[1], self.rows
+        assert isinstance(rows, slice)
+        count = len(range(rows.start, rows.stop, rows.step or 1))
+        first = rows.start * width + column + self.first
+        steps = (width * (rows.step or 1), *self.steps)
+        return np.ndarray((count, *self.shape), dtype, buffer.data, first, steps)
+
+
+def target_of(nest: Nest, access: Access) -> Target:
+    """The target of a store of the nest; raises MachineStop where it leaves SRAM."""
     low, high = access.where()
     if low < 0 or high > nest.memory.size:
         raise MachineStop(
             "trap: a store leaves SRAM",
             numbers=f"bytes [{low}, {high}) of a memory of {nest.memory.size} bytes",
         )
-    whole = nest.memory.exclusive(low, high)
+    steps = tuple(s if n > 1 else 0 for n, s in zip(access.shape, access.steps, strict=True))
+    return Target(low, high, evenly(nest.nodes), -access.span()[0], access.shape, steps)
+
+
+def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
+    place = nest.once(target_of, nest, access)
     if isinstance(access.base, np.ndarray):
+        whole = nest.memory.exclusive(place.low, place.high)
         _write_scattered(nest, whole, access, value, keep)
         return
-    rows = evenly(nest.nodes)
-    bytes_, offset = whole[rows], -access.span()[0]
-    target = strided(bytes_, offset, access, value.dtype)
+    if isinstance(place.rows, slice):
+        target = place.inside(*nest.memory.writable(place.low, place.high), value.dtype)
+        put_lanes(target, value, keep)
+        return
+    whole = nest.memory.exclusive(place.low, place.high)
+    bytes_ = whole[place.rows]
+    put_lanes(strided(bytes_, place.first, access, value.dtype), value, keep)
+    whole[place.rows] = bytes_
+
+
+def put_lanes(target: np.ndarray, value: np.ndarray, keep: np.ndarray | None) -> None:
+    """Write `value`, where `keep` holds."""
     if keep is None:
         target[...] = value
-    else:
-        np.copyto(
-            target, np.broadcast_to(value, target.shape), where=np.broadcast_to(keep, target.shape)
-        )
-    if not isinstance(rows, slice):
-        whole[rows] = bytes_
+        return
+    shape = target.shape
+    np.copyto(target, np.broadcast_to(value, shape), where=np.broadcast_to(keep, shape))
 
 
 def _write_scattered(

@@ -217,11 +217,16 @@ class Memory:
 
     def exclusive(self, low: int, high: int) -> np.ndarray:
         """Bytes [low, high) of all nodes to write in: [nodes, high - low], a view."""
+        buffer, column = self.writable(low, high)
+        return buffer[:, column : column + high - low]
+
+    def writable(self, low: int, high: int) -> tuple[np.ndarray, int]:
+        """A buffer [nodes, width], and the column in it at which bytes [low, high) lie."""
         parts = self.covering(low, high)
         self.forget(low, high)
         own = self.groupings.own
         if len(parts) == 1 and parts[0].owned and parts[0].grouping is own:
-            return parts[0].bytes(low, high)
+            return parts[0].buffer, low - parts[0].origin
         origin, width = frame(low, high)
         touched = all(part.buffer is not self.zeros for part in parts)
         buffer = (np.empty if touched else np.zeros)((self.nodes, width), np.uint8)
@@ -232,4 +237,4 @@ class Memory:
                 rows = part.grouping.rows(own.of)
                 columns[:, start - low : stop - low] = part.bytes(start, stop)[rows]
         self.put(Part(low, high, origin, buffer, own, owned=True))
-        return columns
+        return buffer, low - origin

@@ -8,6 +8,7 @@ structured in the instruction set, so the tree is exact and is built once per cl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Op:
     fields: dict[str, int | float]
     word: int
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.row.mnemonic
 

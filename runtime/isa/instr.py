@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,24 +135,24 @@ class Row:
         check_bits(self)
         check_body(self)
 
-    @property
+    @cached_property
     def words(self) -> int:
         """Length of the encoding in 32-bit words."""
         return 1 + max((operand.word for operand in self.operands), default=0)
 
-    @property
+    @cached_property
     def mask(self) -> Operand | None:
         """The optional trailing predicate: lanes where it is false keep the old destination."""
         return self.operands[-1] if self.operands and self.operands[-1].role == "mask" else None
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Operand, ...]:
         """The operands the body takes, in order."""
         return tuple(
             operand for operand in self.operands if operand.role in ("read", "both", "imm")
         )
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Operand, ...]:
         return tuple(operand for operand in self.operands if operand.role in ("write", "both"))
 
