@@ -123,6 +123,27 @@ def of_loop(loop: Loop) -> Uses:
     return loop.cache["uses"]
 
 
+def as_it_runs(loop: Loop, counts: dict[Loop, int]) -> Uses:
+    """What a loop uses with these trip counts: loops that run zero times use nothing."""
+    total = Uses()
+
+    def visit(item: Op | Loop | Call) -> None:
+        match item:
+            case Op():
+                join(total, of_op(item))
+            case Call():
+                for part in item.body.items:
+                    visit(part)
+            case Loop() if counts[item]:
+                for part in item.body.items:
+                    visit(part)
+            case _:
+                pass
+
+    visit(loop)
+    return total
+
+
 def all_loops(loop: Loop) -> list[Loop]:
     """The loop and every loop inside it, calls followed, in program order."""
     found = [loop]

@@ -92,7 +92,7 @@ class Core:
         uses = of_loop(loop)
         for number in range(int(group.max()) + 1):
             where = np.flatnonzero(group == number)
-            part = thread.take(where, uses.writes, uses.exposed)
+            part = thread.take(where, uses.writes, set(uses.kinds))
             if self.tape is not None:
                 self.tape.take(thread, where, part)
             self.loop(loop, part)

@@ -31,7 +31,8 @@ class Stale(Exception):
 @dataclass(eq=False)
 class Event:
     """One thing done. `again(live)` does it once more; of the lane registers `writes` only those in
-    `live` are needed afterwards. `lasting`: it does more than write registers.
+    `live` are needed afterwards. `lasting`: it does more than write registers. `copied`: the bank
+    from which it copies those that are needed.
     """
 
     again: Callable[[Registers], object]
@@ -39,6 +40,7 @@ class Event:
     writes: set[Place] = field(default_factory=set)
     lasting: bool = True
     live: Registers = field(default_factory=set)
+    copied: int | None = None
 
 
 def places(thread: Thread, registers: Registers) -> set[Place]:
@@ -75,11 +77,11 @@ class Tape:
         whole, own = self.still(thread, set()), self.still(part, set())
         kept = {(name, number) for name in LANES for number in getattr(part, name)}
 
-        def again(_: Registers) -> None:
-            for name, number in kept:
+        def again(live: Registers) -> None:
+            for name, number in live:
                 getattr(own, name)[number] = getattr(whole, name)[number][where]
 
-        self.add(Event(again, places(whole, kept), places(own, kept), lasting=False))
+        self.add(Event(again, set(), places(own, kept), lasting=False, copied=id(whole.v)))
 
     def put(self, thread: Thread, where: np.ndarray, part: Thread, writes: Registers) -> None:
         """`part` was put back."""
@@ -112,6 +114,8 @@ class Tape:
             event.live = {(kind, number) for _, kind, number in event.writes & live}
             if event.live or event.lasting:
                 live = (live - event.writes) | event.reads
+                if event.copied is not None:
+                    live |= {(event.copied, kind, number) for kind, number in event.live}
                 kept.append(event)
         self.events = kept[::-1]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dojocc.runtime.engines.access import Access, codes
-from dojocc.runtime.engines.carried import of_loop, of_op
+from dojocc.runtime.engines.carried import as_it_runs, of_loop, of_op
 from dojocc.runtime.engines.core import Core
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.lift import Nest, NotLiftable, Script, lanes_inside
@@ -40,8 +40,8 @@ class Vector(Core):
             return False
         self.counters.lifted(nest.pending, len(thread.nodes))
         if self.tape is not None and still is not None:
-            uses = of_loop(loop)
-            reads, writes = places(still, uses.exposed), places(still, uses.writes)
+            reads = places(still, as_it_runs(loop, counts).exposed)
+            writes = places(still, set(nest.slots))
 
             def again(live: Registers) -> None:
                 Nest(self, still, counts, nest.script).run(loop, live)

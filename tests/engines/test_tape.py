@@ -55,6 +55,24 @@ def test_a_second_run_equals_the_reference(lines: list[str]) -> None:
     assert expected[1] == found[1]
 
 
+@pytest.mark.parametrize("inner", [0, 1])
+def test_a_loop_of_no_trips_writes_and_hides_nothing(inner: int) -> None:
+    """v0 is set before a nest whose only other write of it may not run; the nest also reads it."""
+    lines = ["aclr 0", "aclr 1", "abasei 1 256", "aclr 2", "abasei 2 320", "rdid 1 5"]
+    lines += ["loop 0 1", "vld 0 0 4 0 0", "end"]
+    lines += ["loop 0 1", f"loop 1 {inner}", "vlii 0 7 0", "end", "viadd 1 0 0 0", "end"]
+    lines += ["loopx 0 1", f"loop 1 {inner}", "vlii 0 7 0", "end", "viadd 2 0 0 0", "end"]
+    lines += ["vst 0 1 4 0 0", "vst 1 2 4 0 0", "aaddi 2 64", "vst 2 2 4 0 0"]
+    ports = {"inputs": {"x": (0, 16, "INT32")}, "outputs": {"y": (256, 48, "INT32")}}
+    built = program([lines], **ports)
+    machine = Machine(built)
+    for seed in range(3):
+        x = np.random.default_rng(seed).integers(-9, 9, (NODES, 16)).astype(np.int32)
+        found = run(built, {"x": x}, machine=machine).outputs["y"]
+        expected = run(built, {"x": x}, "reference").outputs["y"]
+        np.testing.assert_array_equal(found, expected)
+
+
 def counted(trips: int) -> np.ndarray:
     """Inputs whose first word is a trip count."""
     x = np.ones((NODES, 32), np.int32)
