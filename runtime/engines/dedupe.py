@@ -14,6 +14,7 @@ from dojocc.runtime.engines.footprint import Used
 from dojocc.runtime.layout import evenly
 
 SAMPLES = 64
+MANY_RUNS = 8  # from which whole rows are compared under a mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,12 @@ def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarr
 def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
     """Which of `members` agree with the representative in all bytes that count."""
     rows = evenly(members)
+    runs = _runs(spans, representative)
+    if len(runs) > MANY_RUNS and spans.used is not None and spans.kind is not None:
+        counts = spans.used.bytes[int(spans.kind[representative])]
+        return _same_where(spans.rows, members, representative, counts)
     equal = np.ones(len(members), bool)
-    for low, high in _runs(spans, representative):
+    for low, high in runs:
         expected = _widest(spans.rows[representative][low:high])
         if isinstance(rows, slice):
             block = spans.rows[rows, low:high].view(expected.dtype)
@@ -103,6 +108,21 @@ def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
         for number, row in enumerate(rows):
             found = spans.rows[row, low:high].view(expected.dtype)
             equal[number] &= bool((found == expected).all())
+    return equal
+
+
+def _same_where(
+    rows: np.ndarray, members: np.ndarray, representative: int, counts: np.ndarray
+) -> np.ndarray:
+    """Which members agree with the representative in the bytes that count."""
+    width = rows.shape[1] // 8 * 8
+    mask = np.where(counts, np.uint8(255), np.uint8(0))
+    wide, low = rows[:, :width].view(np.uint64), mask[:width].view(np.uint64)
+    equal = np.empty(len(members), bool)
+    for number, member in enumerate(members):
+        differs = ((wide[member] ^ wide[representative]) & low).any()
+        ends = rows[member, width:] ^ rows[representative, width:]
+        equal[number] = not (differs or (ends & mask[width:]).any())
     return equal
 
 
