@@ -46,7 +46,7 @@ REBUILD = "compile or assemble the program again"
 
 def pack(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
     """The container's bytes; `manifest` must be plain data with its keys in a fixed order."""
-    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    ordered = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
     blob = save_tensors(ordered)
     head = {"format": FORMAT, "version": VERSION, "tensors_sha256": _digest(blob)}
     text = bytes(msgpack.Packer(use_bin_type=True).pack(head | manifest))

@@ -97,9 +97,19 @@ def _bounds(
 
 
 def dim_pieces(
-    dst: Layout, dim: int, span: tuple[int, int], source: SourceView, move: np.ndarray, base
+    dst: Layout,
+    dim: int,
+    span: tuple[int, int],
+    source: SourceView,
+    move: np.ndarray,
+    base: np.ndarray,
+    tails: bool,
 ) -> DimPieces:
-    """Cut every shard's interval of a dimension into strided pieces of equal holders."""
+    """Cut every shard's interval of a dimension into strided pieces of equal holders.
+
+    `tails`: where a piece is at the end of the source's rows in one line of the destination, it is
+    in all.
+    """
     shards = _shards(dst, dim)
     origin = np.arange(shards) * dst.dims[dim].step + dst.dims[dim].offset
     low = np.clip(origin, *span)
@@ -125,7 +135,7 @@ def dim_pieces(
     last_dim = dim == len(dst.shape) - 1
     ends = (place[final] == dst.shape[dim] - 1) & last_dim
     ends &= base[-1] + change[-1][final] == source.layout.shape[-1] - 1
-    ends &= (src_stride[order] == dst.item) | (count == 1)
+    ends &= ((src_stride[order] == dst.item) | (count == 1)) & tails
     size = np.bincount(shard[first], minlength=shards)
     return DimPieces(
         np.cumsum(size) - size,
@@ -184,7 +194,8 @@ def cell_segments(
         if sum(bool(move[source_dim].any()) for move in moves) > 1:
             return None
     base = np.array(np.unravel_index(int(part.reshape(-1)[0]), source.layout.shape), np.int64)
-    dims = [dim_pieces(dst, d, box[d], source, move, base) for d, move in enumerate(moves)]
+    tails = not any(move[-1].any() for move in moves[:-1])
+    dims = [dim_pieces(dst, d, box[d], source, move, base, tails) for d, move in enumerate(moves)]
     indices = [dst.index(dim) for dim in dst.dims]
     per_node = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
     reader, number = spread(np.asarray(per_node, np.int64))

@@ -297,7 +297,7 @@ def _loads(split: Split) -> Traffic:
         float(own.max(initial=0.0)),
         float(flows.max(initial=0.0)),
         moved / transfers,
-        (_apart(rows.any(axis=1)), _apart(columns.any(axis=0))),
+        (_apart(np.asarray(rows.any(axis=1))), _apart(np.asarray(columns.any(axis=0)))),
     )
 
 

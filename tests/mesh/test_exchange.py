@@ -77,6 +77,13 @@ def test_segments_equal_numpy_indexing(case) -> None:
     check(dst, sources, index, exchange_segments(dst, sources, index))
 
 
+def test_a_turned_line_brings_no_neighbours_into_the_tail() -> None:
+    source = Layout((2, 2), (whole(2), whole(2, 16)), "BF16", (2, 3))
+    for index in ([[1, 3], [0, 2]], [[3, 1], [2, 0]], [[0, 2], [1, 3]]):
+        turned = np.array(index)
+        check(source, (source,), turned, exchange_segments(source, (source,), turned))
+
+
 @settings(max_examples=80, deadline=None)
 @given(exchanges())
 def test_general_path_equals_numpy_indexing(case) -> None:
