@@ -48,7 +48,8 @@ class Weights:
 
 def fits(held: Layout, wanted: Layout) -> bool:
     """A buffer laid out as `held` can be read as `wanted`: same parts, physically as large."""
-    if (held.shape, held.fmt, held.grid) != (wanted.shape, wanted.fmt, wanted.grid):
+    kinds = [(each.shape, each.fmt, each.grid, each.split) for each in (held, wanted)]
+    if kinds[0] != kinds[1]:
         return False
     return all(
         (a.axes, a.step, a.offset, a.extent) == (b.axes, b.step, b.offset, b.extent)

@@ -3,7 +3,7 @@
 // error: the model does not fit a node's SRAM: 66560 B too much
 // error: need 1377280 B, have 1310720 B
 // error: 1376256 B buffer 'big' (node 'Conv_0'), 1024 B buffer 'small'
-// error: activations take most of it
+// error: dojocc compile plans the model again with other options and names those that work
 tile.program @main grid [2, 3] {
   %big = tile.alloc "big" layout #mesh.layout<FP32, grid 2 x 3, [344064]> {loc = "node 'Conv_0'"} : memref<344064xf32>
   tile.input %big from "big" "float32" [344064] : memref<344064xf32>

@@ -4,7 +4,7 @@
 // error: the model does not fit the SRAM of 6 nodes
 // error: w 16,384 (constant)
 // error: have 14,000
-// error: it would fit with --precision bf16, or on a target with a grid of
+// error: dojocc compile plans the model again with other options and names those that work
 func.func @main(%x: tensor<8x128xf32>) -> tensor<8x128xf32> {
   %w = nn.constant {resource = "w", shape = [128, 128], element_type = f32, loc = "node 'MatMul_0'"} : tensor<128x128xf32>
   %y = nn.fused %x, %w {loc = "node 'MatMul_0'"} : (tensor<8x128xf32>, tensor<128x128xf32>) -> tensor<8x128xf32> {
