@@ -65,7 +65,9 @@ def product(size: int) -> onnx.ModelProto:
 
 
 def compiled(size: int, target: str) -> Program:
-    program = compile_model(product(size), Options(target=target, precision="bf16")).program
+    program = compile_model(
+        product(size), Options(target=target, precision="bf16", optimize=3)
+    ).program
     assert program is not None
     return program
 

@@ -42,6 +42,7 @@ from dojocc.passes.kernels.builder import KernelCall
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.identity import kernel_key
 from dojocc.passes.kernels.nest import buffer_type
+from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.passes.solve.exchange import Exchanges, covers
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
 from dojocc.runtime.layout import Layout
@@ -70,8 +71,9 @@ class Tile(Pass):
     How:
     1. Every tensor value becomes a tile.alloc; inputs and outputs name the host's arrays,
        constants become images of resources.
-    2. Every op becomes kernel calls (passes/kernels/). Kernels that are the same, op for op, are
-       one: what differs between layers and nodes is in buffers, offsets and scalar tables.
+    2. Every op becomes kernel calls (passes/kernels/), those of products on the matrix unit with
+       up to `accumulators` blocks of the result side by side. Kernels that are the same, op for op,
+       are one: what differs between layers and nodes is in buffers, offsets and scalar tables.
     3. Every mesh.exchange becomes a table of segments, by the exchange solver; the destination is
        cleared first where the segments leave pads that must be zero unwritten.
     4. The result of a contraction that adds to what it alone reads, element by element, is written
@@ -80,13 +82,23 @@ class Tile(Pass):
        (passes/solve/collectives.py).
     Ops keep their order, which is a schedule, since every value is made before it is read.
 
-    Fails: UnsupportedError when an op has no kernel, or one that needs more loop levels, bounds or
-      registers than the machine has; InputError when a value has no layout.
+    Fails: UsageError for accumulators that the machine has not; UnsupportedError when an op has no
+      kernel, or one that needs more loop levels, bounds or registers than the machine has;
+      InputError when a value has no layout.
     """
 
     name: ClassVar[str] = "tile"
     takes: ClassVar[str] = "mesh"
     leaves: ClassVar[str] = "tile"
+
+    accumulators: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.accumulators <= ACCUMULATORS:
+            raise UsageError(
+                f"tile: accumulators is from 1 to {ACCUMULATORS}",
+                numbers=f"accumulators = {self.accumulators}",
+            )
 
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         function = main_function(op)
@@ -97,7 +109,7 @@ class Tile(Pass):
                 f" this one also holds {others[0].name}",
                 where=describe(others[0]),
             )
-        tiler = Tiler(ctx.resources, function, ctx.target)
+        tiler = Tiler(ctx.resources, function, ctx.target, self.accumulators)
         for each in function.body.block.ops:
             tiler.op(each)
         program = ProgramOp("main", tiler.grid(), Region(tiler.block))
@@ -112,6 +124,7 @@ class Tiler:
     resources: dict[str, np.ndarray]
     function: FuncOp
     target: Target | None = None
+    accumulators: int = 1
     block: Block = field(default_factory=Block)
     buffers: dict[SSAValue, SSAValue] = field(default_factory=dict)
     kernels: dict[object, KernelOp] = field(default_factory=dict)
@@ -264,6 +277,7 @@ class Tiler:
             tuple(isinstance(value.owner, ConstantOp) for value in op.operands),
             label,
             updated is not None,
+            self.accumulators,
         )
         calls = kernel_calls(request)
         location = get_location(op)

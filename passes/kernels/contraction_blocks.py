@@ -60,7 +60,7 @@ def pieces(plan: Contraction, matrix: Matrix) -> Iterator[tuple[Space, dict[int,
     """
     work = local_work(plan, matrix)
     dims = plan.parallel
-    for piece in blocking.best_pieces(work, feasible(plan, matrix)):
+    for piece in blocking.best_pieces(work, feasible(plan, matrix), plan.request.accumulators):
         factors = dict(zip(dims, piece.factors, strict=True))
         boxes = [plan.space]
         for dim, start, count in zip(dims, piece.start, piece.count, strict=True):

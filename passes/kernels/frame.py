@@ -30,6 +30,7 @@ from dojocc.passes.kernels.space import (
     turns,
     view_of,
 )
+from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import LANES, Layout
 
@@ -42,6 +43,7 @@ class Request:
     """One op to be made a kernel: operand and result layouts, and which operands are constants.
 
     `in_place`: the result takes the buffer of an operand, whose tail is zero already.
+    `accumulators`: how many blocks of a product a kernel may sum side by side.
     """
 
     op: NNOp
@@ -50,6 +52,7 @@ class Request:
     constant: tuple[bool, ...] = ()
     label: str = "kernel"
     in_place: bool = False
+    accumulators: int = ACCUMULATORS
 
     @property
     def layouts(self) -> tuple[Layout, ...]:

@@ -97,20 +97,23 @@ def cycles(work: Contraction, piece: Piece) -> float:
     return CALL + piece.groups * (inner + ends + GROUP)
 
 
-def blockings(work: Contraction, feasible: Feasible) -> list[tuple[int, ...]]:
-    """Factors whose product the accumulators hold."""
-    ranges = [range(1, min(way.blocks, ACCUMULATORS) + 1) for way in work.directions]
+def blockings(work: Contraction, feasible: Feasible, most: int) -> list[tuple[int, ...]]:
+    """Factors whose product is at most `most`."""
+    ranges = [range(1, min(way.blocks, most) + 1) for way in work.directions]
     return [
         factors
         for factors in product(*ranges)
-        if prod(factors) <= ACCUMULATORS and (prod(factors) == 1 or feasible(factors))
+        if prod(factors) <= most and (prod(factors) == 1 or feasible(factors))
     ]
 
 
-def best_pieces(work: Contraction, feasible: Feasible = lambda _: True) -> tuple[Piece, ...]:
-    """The cheapest cover: one blocking that divides the counts, or a cut along a direction where
-    none does well. The first of equals wins, so the answer depends on nothing else."""
-    offered = blockings(work, feasible)
+def best_pieces(
+    work: Contraction, feasible: Feasible = lambda _: True, most: int = ACCUMULATORS
+) -> tuple[Piece, ...]:
+    """The cheapest cover by groups of at most `most` blocks: one blocking that divides the counts,
+    or a cut along a direction where none does well. The first of equals wins, so the answer depends
+    on nothing else."""
+    offered = blockings(work, feasible, most)
 
     @cache
     def best(count: tuple[int, ...], cuts: int) -> tuple[float, tuple[Piece, ...]]:

@@ -1,4 +1,4 @@
-// RUN: tile
+// RUN: tile{accumulators=8}
 // TARGET: tests/targets/tiny.toml
 // RESOURCE: w 3x3x8x16 random 1
 // Rows are shared out with a halo: the coordinate of the first row differs by node (a scalar), and
