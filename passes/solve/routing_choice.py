@@ -8,6 +8,7 @@ used to a lower share only (mesh.negotiated_share).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,6 +28,10 @@ LEAST = 200
 """Cycles that must be there to gain: a second of compile time is not spent on less."""
 
 
+Flows = tuple[bytes, bytes]
+"""Distinct pairs (source * positions + destination), int64, and the packets of each, float64."""
+
+
 @dataclass(frozen=True, eq=False)
 class Transfers:
     """What the lists of a program move: list number, physical source and destination, packets."""
@@ -40,16 +45,11 @@ class Transfers:
 def route_lists(target: Target, moves: Transfers) -> RouteTable:
     """The route table of a program. It does not depend on the order of the transfers."""
     base = RouteTable(detours(target, moves.src, moves.dst))
-    known: dict[bytes, list[int]] = {}
-    flows: dict[bytes, FlowSet] = {}
-    for number in np.unique(moves.number).tolist():
-        found = merged_flows(target, base, moves, number)
-        key = np.concatenate([found.src, found.dst, found.packets]).tobytes()
-        known.setdefault(key, []).append(number)
-        flows[key] = found
+    known = equal_lists(target, moves)
+    flows = {key: flows_of(target, base, key) for key in known}
     parts, lists = [base.legs], []
     worth = sorted(
-        (key for key in flows if can_gain(target, base, flows[key])),
+        (key for key in flows if can_gain(target, flows[key])),
         key=lambda key: (-possible_gain(target, flows[key]) * len(known[key]), known[key]),
     )
     for key in sorted(worth[:MOST_LISTS], key=lambda key: known[key]):
@@ -61,19 +61,44 @@ def route_lists(target: Target, moves: Transfers) -> RouteTable:
     return RouteTable(np.concatenate(parts), np.array(sorted(lists), LIST_SET_DTYPE))
 
 
-def merged_flows(target: Target, base: RouteTable, moves: Transfers, number: int) -> FlowSet:
-    """A list's flows between different nodes, each pair once, on the routes of set 0."""
-    chosen = (moves.number == number) & (moves.src != moves.dst)
-    keys = moves.src[chosen] * target.positions + moves.dst[chosen]
-    pairs, member = np.unique(keys, return_inverse=True)
-    packets = np.bincount(member.reshape(-1), moves.packets[chosen], len(pairs))
+def equal_lists(target: Target, moves: Transfers) -> dict[Flows, list[int]]:
+    """Numbers of the lists with the same flows, by these, of lists small enough to negotiate about.
+
+    Flows are between different nodes, each pair once.
+    """
+    most = LARGEST_WORK // target.positions
+    away = np.flatnonzero(moves.src != moves.dst)
+    order = away[np.argsort(moves.number[away], kind="stable")]
+    numbers = moves.number[order].astype(np.int64)
+    borders = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
+    known: dict[Flows, list[int]] = {}
+    for first, end in pairwise(borders.tolist()):
+        chosen = order[first:end]
+        src, dst = moves.src[chosen], moves.dst[chosen]
+        if more_than(most, src, target) or more_than(most, dst, target):
+            continue
+        pairs, member = np.unique(src * target.positions + dst, return_inverse=True)
+        if len(pairs) > most:
+            continue
+        packets = np.bincount(member.reshape(-1), moves.packets[chosen], len(pairs))
+        key = pairs.tobytes(), packets.tobytes()
+        known.setdefault(key, []).append(int(numbers[first]))
+    return known
+
+
+def more_than(most: int, nodes: np.ndarray, target: Target) -> bool:
+    """Whether there are more than `most` different nodes: quicker than counting pairs."""
+    return int(np.count_nonzero(np.bincount(nodes, minlength=target.positions))) > most
+
+
+def flows_of(target: Target, base: RouteTable, key: Flows) -> FlowSet:
+    """The flows on the routes of set 0."""
+    pairs, packets = np.frombuffer(key[0], np.int64), np.frombuffer(key[1])
     return loaded(table_routes(target, base, *np.divmod(pairs, target.positions)), packets)
 
 
-def can_gain(target: Target, base: RouteTable, flows: FlowSet) -> bool:
-    """Negotiation may help, and is within bounds."""
-    if not 0 < len(flows.src) * target.positions <= LARGEST_WORK:
-        return False
+def can_gain(target: Target, flows: FlowSet) -> bool:
+    """Negotiation may help."""
     if flows.routes.layers.max() >= target.mesh.virtual_channels - 1:
         return False  # a flow that needs the spanning order
     return possible_gain(target, flows) >= LEAST
