@@ -19,6 +19,7 @@ from dojocc.runtime.target import Target
 SINGLE = 64  # flows up to which each is a group of its own
 ENTRIES = 60_000  # (group, resource) pairs that a merged set may have at most
 FINEST, COARSEST = 16, 3  # groups that a large set is merged into
+WAYS = 1_000_000  # resources of all pairs of a set that are remembered
 NO_DIP = -1
 
 
@@ -28,7 +29,9 @@ class FlowGroups:
 
     pair: of each flow given. group, latency (cycles without load), need (cycles that the busiest
     resource of its way takes for all that passes it) are by pair. work: packets through each
-    resource. bounds: cycles by name below which no schedule on these routes can be.
+    resource. bounds: cycles by name below which no schedule on these routes can be. way: the
+    resources of pair p are way[way_start[p] : way_start[p + 1]]; of sets with more than WAYS of
+    them only the two ports of every pair are kept.
     """
 
     pair: np.ndarray
@@ -41,6 +44,8 @@ class FlowGroups:
     groups: Groups
     work: np.ndarray
     bounds: dict[str, float]
+    way_start: np.ndarray
+    way: np.ndarray
 
     @property
     def bound(self) -> float:
@@ -123,7 +128,15 @@ def flow_groups(
         groups=groups,
         work=work,
         bounds=_bounds(target, work, source, to, amount, latency, which),
+        **_ways(start, resource),
     )
+
+
+def _ways(start: np.ndarray, resource: np.ndarray) -> dict[str, np.ndarray]:
+    if len(resource) > WAYS:
+        last = start[1:, None] - np.array([2, 1])
+        start, resource = np.arange(len(start)) * 2, resource[last.reshape(-1)]
+    return {"way_start": start, "way": resource.astype(np.int32)}
 
 
 def _loads(

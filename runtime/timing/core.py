@@ -12,8 +12,9 @@ from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.reference import Reference
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Loop, Op
-from dojocc.runtime.timing.issue import executed, nest_cycles
+from dojocc.runtime.timing.issue import executed, nest_cycles, nest_shares
 from dojocc.runtime.timing.record import RUN, WAIT, Cause, Record, Span
+from dojocc.runtime.timing.units import SharedUnits, unit_users
 
 QUICK_UNITS = ("scalar", "address", "control")
 
@@ -31,9 +32,10 @@ class TimingCore(Core):
         self.waited = [np.zeros((len(c.nodes), 4)) for c in classes]
         self.record = Record()
         self.by_bytes = Reference(machine, counters)
-        self.known: dict[tuple, int] = {}
+        self.known: dict[tuple, tuple[int, dict[str, float]]] = {}
+        self.units = SharedUnits(unit_users(machine.trees))
 
-    def spend(self, thread: Thread, cycles: float) -> None:
+    def spend(self, thread: Thread, cycles: float | np.ndarray) -> None:
         """The thread works for `cycles`."""
         clock = self.clock[thread.cls][:, thread.number]
         before = float(clock.max())
@@ -69,9 +71,16 @@ class TimingCore(Core):
     def whole(self, loop: Loop, thread: Thread, counts: dict) -> bool:
         key = (thread.cls, loop.word, tuple(int(count) for count in counts.values()))
         if key not in self.known:
-            self.known[key] = nest_cycles(loop, self.machine.program.target, counts)
+            target = self.machine.program.target
+            cycles = nest_cycles(loop, target, counts)
+            self.known[key] = (cycles, nest_shares(loop, target, counts, cycles))
         self.counters.lifted(executed(loop, counts), len(thread.nodes))
-        self.spend(thread, self.known[key])
+        if not self.units.shared(thread.cls):
+            self.spend(thread, self.known[key][0])
+            return True
+        clock = self.clock[thread.cls]
+        end = self.units.run(thread.cls, thread.number, thread.nodes, clock, self.known[key])
+        self.spend(thread, end - clock[thread.nodes, thread.number])
         return True
 
     def scalar_load(self, op: Op, thread: Thread) -> np.ndarray:

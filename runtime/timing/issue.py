@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
+from dojocc.runtime.isa.instr import TABLE
 from dojocc.runtime.target import Target
 
 WARM = 3  # iterations simulated before the steady interval is read off
@@ -145,6 +146,19 @@ def nest_cycles(loop: Loop, target: Target, counts: dict[Loop, int]) -> int:
     pipeline = Pipeline(target)
     run_loop(loop, pipeline, counts)
     return pipeline.done
+
+
+def nest_shares(
+    loop: Loop, target: Target, counts: dict[Loop, int], cycles: int
+) -> dict[str, float]:
+    """Share of each unit that a nest uses over its cycles."""
+    ports = unit_ports(target)
+    work = dict.fromkeys(ports, 0)
+    for name, times in executed(loop, counts).items():
+        row = TABLE[name]
+        if row.unit in work:
+            work[row.unit] += times * row.issue
+    return {unit: work[unit] / ports[unit] / max(cycles, 1) for unit in work}
 
 
 def executed(loop: Loop, counts: dict[Loop, int], times: int = 1) -> dict[str, int]:

@@ -3,8 +3,8 @@
 Threads run until all must wait; then the mesh goes on to its next end of a group of flows, whose
 posts may let threads go on. So a list can only start at or after the time that the mesh stands at,
 but for nodes whose group waited for later ones: their transfers share links as if they started then
-and still take as long from their own start on. A group whose nodes cannot all go on is split only
-when nothing is under way.
+and still take as long from their own start on, or longer where lists before are in their way. A
+group whose nodes cannot all go on is split only when nothing is under way.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dojocc.runtime.engines.scheduler import Group, Scheduler
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.mesh.fair import Fluid
 from dojocc.runtime.mesh.fair_flows import capacities
+from dojocc.runtime.timing.backlog import Backlog
 from dojocc.runtime.timing.core import TimingCore
 from dojocc.runtime.timing.network import ListPlan, list_plan
 from dojocc.runtime.timing.posts import Posts
@@ -25,11 +26,13 @@ from dojocc.runtime.timing.record import EXCHANGE, RUN, Cause, Exchange
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """A list under way: each node's start, and when its flows began to share the mesh."""
+    """A list under way: each node's start, when its flows began to share the mesh, and before
+    which time [transfers] earlier lists of the stream do not let its transfers through."""
 
     plan: ListPlan
     start: np.ndarray
     release: float
+    ready: np.ndarray
 
 
 @dataclass(eq=False)
@@ -47,6 +50,7 @@ class TimedScheduler(Scheduler):
     causes: list[Cause] = field(default_factory=list)
     sent: dict[int, Sent] = field(default_factory=dict)
     plans: dict[tuple, ListPlan] = field(default_factory=dict)
+    backlogs: dict[int, Backlog] = field(default_factory=dict)
     bytes_moved: int = 0
 
     def __post_init__(self) -> None:
@@ -144,7 +148,8 @@ class TimedScheduler(Scheduler):
             first = float(start[plan.node].min())
             number = len(self.core.record.exchanges)
             release = self.fluid.add(plan.flows.groups, first, number)
-            self.sent[number] = Sent(plan, start, release)
+            ready = self.ready_after(plan, start, thread.number)
+            self.sent[number] = Sent(plan, start, release, ready)
             self.work += plan.flows.work
             self.bytes_moved += plan.bytes
             self.core.record.exchanges.append(
@@ -164,6 +169,13 @@ class TimedScheduler(Scheduler):
             )
         self.core.spend(thread, op.row.latency)
 
+    def ready_after(self, plan: ListPlan, start: np.ndarray, stream: int) -> np.ndarray:
+        """[transfers] when those before in the stream let each through."""
+        backlog = self.backlogs.setdefault(stream, Backlog(self.fluid.capacity))
+        begin = np.full(len(plan.flows.packets), np.inf)
+        np.minimum.at(begin, plan.flows.pair, start[plan.node])
+        return backlog.take(plan.flows, begin)[plan.flows.pair]
+
     def plan(self, number: int, group: Group) -> ListPlan:
         """The plan of a list for the group's nodes; kept for whole classes."""
         thread, machine = group.thread, self.machine
@@ -181,8 +193,8 @@ class TimedScheduler(Scheduler):
         """A group of an exchange's flows has ended: its transfers arrive and post."""
         sent, exchange = self.sent[number], self.core.record.exchanges[number]
         plan = sent.plan
-        lasted = np.maximum(time - sent.release, plan.earliest) + plan.after
-        when = sent.start[plan.node] + lasted
+        lasted = np.maximum(time - sent.release, plan.earliest)
+        when = np.maximum(sent.start[plan.node] + lasted, sent.ready) + plan.after
         mine = when[plan.group == part] if len(plan.flows.groups) > 1 else when
         exchange.end = max(exchange.end, float(mine.max(initial=0.0)))
         cause = self.cause((EXCHANGE, number, 0, 0.0))
