@@ -13,11 +13,14 @@ from math import prod
 
 import numpy as np
 
+from dojocc.runtime.engines.loads import widen
+from dojocc.runtime.engines.thread import Descriptor
+
 
 @dataclass(eq=False)
 class Operand:
-    """`values` [distinct, loops..., outer, depth]: float32; `group[node]` is the node's row of axis
-    0.
+    """`values` [distinct, loops..., outer, depth]: storage codes of `fmt`, or float32 without one;
+    `group[node]` is the node's row of axis 0.
 
     `mask` (broadcastable to values, or None): False where implicit padding reads as zero.
     `arranged`: the matrices made of an operand that is the same in every run, by their axes.
@@ -27,6 +30,7 @@ class Operand:
     group: np.ndarray
     mask: np.ndarray | None = None
     arranged: dict[tuple, np.ndarray] | None = None
+    fmt: Descriptor | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None:
@@ -61,7 +65,7 @@ def roles(a: Operand, b: Operand, loops: int, reduced: tuple[int, ...]) -> Roles
 
 
 def _matrix(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
-    """[distinct, batch, own x outer, reduced x depth], contiguous, padding zeroed."""
+    """[distinct, batch, own x outer, reduced x depth], padding zeroed."""
     if operand.arranged is None:
         return _arranged(operand, part, own, counts)
     key = (part.both, own, tuple((loop, counts[loop]) for loop in part.reduced))
@@ -71,28 +75,50 @@ def _matrix(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.n
 
 
 def _arranged(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
+    """Codes are brought in order first, in runs as they lie in memory, and then decoded.
+
+    Where elements of the outer axis are neighbours in memory, the result is a transposed view.
+    """
     values = operand.values
     outer, depth = values.ndim - 2, values.ndim - 1
-    keep = part.both + own + (outer - 1,) + part.reduced + (depth - 1,)
-    dropped = [i for i in range(outer - 1) if i not in part.both + own + part.reduced]
+    turned = abs(values.strides[outer]) < abs(values.strides[depth]) and values.shape[outer] > 1
+    rows, summed = (0, *own_axes(own), outer), (*own_axes(part.reduced), depth)
+    batched = own_axes(part.both)
+    keep = (*batched, *summed, *rows) if turned else (*rows[:1], *batched, *rows[1:], *summed)
+    dropped = [i for i in range(1, outer) if i not in keep]
 
     def arrange(array: np.ndarray) -> np.ndarray:
-        array = array.transpose(0, *(1 + i for i in keep), *(1 + i for i in dropped))
-        return array.reshape(array.shape[: 1 + len(keep)])
+        array = array.transpose(*keep, *dropped)
+        return array.reshape(array.shape[: len(keep)])
 
     values = arrange(values)
-    shape = list(values.shape)
-    for place, loop in enumerate(part.reduced):
-        shape[1 + len(part.both) + len(own) + 1 + place] = counts[loop]
+    shape = [
+        n if i not in summed[:-1] else counts[i - 1]
+        for i, n in zip(keep, values.shape, strict=True)
+    ]
+    codes = in_order(np.broadcast_to(values, shape))
     if operand.mask is not None:
-        mask = arrange(operand.mask)
-        values = np.broadcast_to(values, shape).copy()
-        np.copyto(values, np.float32(0), where=~mask)
-    else:
-        values = np.broadcast_to(values, shape)
-    batch = prod(shape[1 : 1 + len(part.both)])
-    rows = prod(shape[1 + len(part.both) : 2 + len(part.both) + len(own)])
-    return np.ascontiguousarray(values).reshape(shape[0], batch, rows, -1)
+        np.copyto(codes, codes.dtype.type(0), where=~arrange(operand.mask))
+    matrix = codes if operand.fmt is None else widen(codes, operand.fmt)
+    size = dict(zip(keep, shape, strict=True))
+    batch, k = (prod(size[i] for i in axes) for axes in (batched, summed))
+    if turned:
+        return matrix.reshape(batch, k, size[0], -1).transpose(2, 0, 3, 1)
+    return matrix.reshape(size[0], batch, -1, k)
+
+
+def own_axes(loops: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of an operand's values that belong to these loops."""
+    return tuple(1 + loop for loop in loops)
+
+
+def in_order(values: np.ndarray) -> np.ndarray:
+    """A contiguous copy; neighbours along the last axis are moved as one item."""
+    size = values.shape[-1] * values.itemsize
+    if values.strides[-1] != values.itemsize or values.shape[-1] == 1:
+        return np.array(values, order="C")
+    wide = values.view(f"V{size}" if size != 8 else np.uint64)
+    return np.array(wide, order="C").view(values.dtype)
 
 
 def _sequential(

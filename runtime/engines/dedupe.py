@@ -19,24 +19,24 @@ MANY_RUNS = 8  # from which whole rows are compared under a mask
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """Rows of bytes.
+    """Rows of bytes: row i is `table[rows[i]]`.
 
     `used.bytes[kind[i]]` says which bytes of row i count (None: all do); rows of different kind are
     never the same.
     """
 
+    table: np.ndarray
     rows: np.ndarray
     used: Used | None = None
     kind: np.ndarray | None = None
 
     def some(self, numbers: np.ndarray) -> np.ndarray:
-        """Some of the rows."""
-        every = len(numbers) == len(self.rows) and (np.diff(numbers) == 1).all()
-        return self.rows if every else self.rows[numbers]
+        """Some of the rows: a view where it can be."""
+        return self.table[evenly(self.rows[numbers])]
 
     def visible(self, number: int) -> bytes:
         """The bytes of a row that count."""
-        row = self.rows[number]
+        row = self.table[self.rows[number]]
         if self.used is None or self.kind is None:
             return row.tobytes()
         return row[self.used.bytes[self.kind[number]]].tobytes()
@@ -60,13 +60,13 @@ def _sample(spans: Spans) -> np.ndarray:
     """A key of every row, equal for equal rows: made of some bytes that count in every row, and the
     row's kind.
     """
-    places = np.arange(spans.rows.shape[1])
+    places = np.arange(spans.table.shape[1])
     if spans.used is not None:
         places = spans.used.always
     places = places[:: max(1, len(places) // SAMPLES)]
     factors = np.uint64(2) * np.arange(1, len(places) + 2, dtype=np.uint64) + np.uint64(1)
     factors *= np.uint64(0x9E3779B97F4A7C15)
-    key = spans.rows[:, places] @ factors[:-1]
+    key = spans.table[spans.rows[:, None], places] @ factors[:-1]
     return key if spans.kind is None else key + spans.kind.astype(np.uint64) * factors[-1]
 
 
@@ -93,35 +93,37 @@ def _prove(spans: Spans, first: np.ndarray, group: np.ndarray) -> tuple[np.ndarr
 
 def _same(spans: Spans, members: np.ndarray, representative: int) -> np.ndarray:
     """Which of `members` agree with the representative in all bytes that count."""
-    rows = evenly(members)
+    rows = evenly(spans.rows[members])
+    expected = spans.table[spans.rows[representative]]
     runs = _runs(spans, representative)
     if len(runs) > MANY_RUNS and spans.used is not None and spans.kind is not None:
         counts = spans.used.bytes[int(spans.kind[representative])]
-        return _same_where(spans.rows, members, representative, counts)
+        return _same_where(spans.table, spans.rows[members], expected, counts)
     equal = np.ones(len(members), bool)
     for low, high in runs:
-        expected = _widest(spans.rows[representative][low:high])
+        wanted = _widest(expected[low:high])
         if isinstance(rows, slice):
-            block = spans.rows[rows, low:high].view(expected.dtype)
-            equal &= (block == expected).all(axis=1)
+            block = spans.table[rows, low:high].view(wanted.dtype)
+            equal &= (block == wanted).all(axis=1)
             continue
         for number, row in enumerate(rows):
-            found = spans.rows[row, low:high].view(expected.dtype)
-            equal[number] &= bool((found == expected).all())
+            found = spans.table[row, low:high].view(wanted.dtype)
+            equal[number] &= bool((found == wanted).all())
     return equal
 
 
 def _same_where(
-    rows: np.ndarray, members: np.ndarray, representative: int, counts: np.ndarray
+    table: np.ndarray, members: np.ndarray, expected: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
-    """Which members agree with the representative in the bytes that count."""
-    width = rows.shape[1] // 8 * 8
+    """Which rows `members` of a table agree with `expected` in the bytes that count."""
+    width = table.shape[1] // 8 * 8
     mask = np.where(counts, np.uint8(255), np.uint8(0))
-    wide, low = rows[:, :width].view(np.uint64), mask[:width].view(np.uint64)
+    wide, low = table[:, :width].view(np.uint64), mask[:width].view(np.uint64)
+    wanted = expected[:width].view(np.uint64)
     equal = np.empty(len(members), bool)
     for number, member in enumerate(members):
-        differs = ((wide[member] ^ wide[representative]) & low).any()
-        ends = rows[member, width:] ^ rows[representative, width:]
+        differs = ((wide[member] ^ wanted) & low).any()
+        ends = table[member, width:] ^ expected[width:]
         equal[number] = not (differs or (ends & mask[width:]).any())
     return equal
 
@@ -129,7 +131,7 @@ def _same_where(
 def _runs(spans: Spans, row: int) -> tuple[tuple[int, int], ...]:
     """[low, high) of the runs of bytes that count."""
     if spans.used is None or spans.kind is None:
-        return ((0, spans.rows.shape[1]),)
+        return ((0, spans.table.shape[1]),)
     return spans.used.runs[int(spans.kind[row])]
 
 

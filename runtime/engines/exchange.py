@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from dojocc.runtime.engines.grouping import Grouping, Groupings, label
 from dojocc.runtime.engines.memory import LINE, Memory, Part, frame
@@ -22,12 +23,18 @@ FIELDS += ("count1", "src_stride1", "dst_stride1")
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Granules from one source to the rows of the target: `written` None means all, in order."""
+    """Copies of one shape: `counts` runs of `item` bytes, `reads` and `writes` bytes apart.
+
+    `read`, `written`: the byte of the source's and of the target's buffer at which each begins.
+    """
 
     source: int
-    granule: int
+    item: int
+    counts: tuple[int, ...]
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
     read: np.ndarray
-    written: np.ndarray | None
+    written: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,21 +126,19 @@ def signatures(moves: Moves, kinds: np.ndarray, nodes: int) -> tuple[np.ndarray,
     ]
 
 
-def granules(fields: dict[str, np.ndarray], granule: int) -> tuple[np.ndarray, ...]:
-    """(entry, source byte, target byte) of every granule."""
-    per_run = fields["bytes"] // granule
-    total = per_run * fields["count0"] * fields["count1"]
-    entry = np.repeat(np.arange(len(total)), total)
-    step = np.arange(int(total.sum())) - np.repeat(np.cumsum(total) - total, total)
-    run, inner = np.divmod(step, per_run[entry])
-    outer, middle = np.divmod(run, fields["count0"][entry])
-
-    def place(end: str) -> np.ndarray:
-        value = fields[end][entry] + inner * granule
-        value += fields[f"{end}_stride0"][entry] * middle
-        return value + fields[f"{end}_stride1"][entry] * outer
-
-    return entry, place("src"), place("dst")
+def canonical(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same copies with runs as long as can be, and no strides of loops that turn once."""
+    item, inner, outer = fields["bytes"], fields["count0"], fields["count1"]
+    steps = {f"{end}{n}": fields[f"{end}_stride{n}"] for end in ("src", "dst") for n in "01"}
+    for _ in range(2):
+        joined = (steps["src0"] == item) & (steps["dst0"] == item) & (inner > 1) | (inner == 1)
+        item = np.where(joined, item * inner, item)
+        inner, outer = np.where(joined, outer, inner), np.where(joined, 1, outer)
+        for end in ("src", "dst"):
+            near = np.where(joined, steps[f"{end}1"], steps[f"{end}0"])
+            steps[f"{end}0"] = np.where(inner == 1, 0, near)
+            steps[f"{end}1"] = np.where(outer == 1, 0, steps[f"{end}1"])
+    return {"item": item, "inner": inner, "outer": outer} | steps
 
 
 def divisor(columns: list[np.ndarray]) -> np.ndarray:
@@ -180,8 +185,7 @@ def recipe(
     if in_place:
         grouping, origin, width = before, old[0].origin, old[0].buffer.shape[1]
     table = rows_of_signatures(wanted, owner, signature[grouping.first])
-    complete = bool(covered.all()) and not in_place
-    blocks = all_blocks(table, sources, (origin, width, grouping.count), complete)
+    blocks = all_blocks(table, sources, (origin, width))
     begin = grouping.first[~covered[grouping.first]]
     return Recipe(moves.start, moves.stop, origin, grouping, begin, in_place, blocks)
 
@@ -206,51 +210,65 @@ def rows_of_signatures(
 def is_covered(wanted: dict, owner: np.ndarray, count: int, moves: Moves) -> np.ndarray:
     """Which signatures write every byte of the span."""
     size = wanted["bytes"] * wanted["count0"] * wanted["count1"]
-    enough = np.bincount(owner, size, count) >= moves.stop - moves.start
+    covered = np.bincount(owner, size, count) >= moves.stop - moves.start
+    chosen = covered[owner]
+    if not chosen.any():
+        return covered
+    table = {name: wanted[name][chosen] for name in FIELDS}
     names = ("dst", "bytes", "dst_stride0", "dst_stride1")
-    bounds = [np.full(len(owner), v) for v in (moves.start, moves.stop)]
-    width = int(divisor([*(wanted[n] for n in names), *bounds]).min(initial=LINE))
-    for number in np.flatnonzero(enough):
-        chosen = owner == number
-        _, _, written = granules({n: c[chosen] for n, c in wanted.items()}, width)
-        taken = np.zeros((moves.stop - moves.start) // width, bool)
-        taken[(written - moves.start) // width] = True
-        enough[number] = taken.all()
-    return enough
+    bounds = [np.full(1, v) for v in (moves.start, moves.stop)]
+    every = np.concatenate([*(table[n] for n in names), *bounds])
+    unit = int(divisor([np.bitwise_or.reduce(every, keepdims=True)])[0])
+    table |= {name: table[name] // unit for name in names}
+    number = np.cumsum(covered) - 1
+    width = (moves.stop - moves.start) // unit
+    written = table["dst"] - moves.start // unit + number[owner[chosen]] * width
+    table |= {f"src_stride{n}": table[f"dst_stride{n}"] for n in "01"}
+    taken = np.zeros(int(covered.sum()) * width, np.uint8)
+    for block in alike(table, np.zeros_like(written), written, written):
+        windows(taken, block.item, block.counts, block.writes)[block.written] = b"\1" * block.item
+    covered[covered] = taken.reshape(-1, width).all(1)
+    return covered
 
 
 def all_blocks(
-    table: dict[str, np.ndarray],
-    sources: list[Part],
-    target: tuple[int, int, int],
-    complete: bool,
+    table: dict[str, np.ndarray], sources: list[Part], target: tuple[int, int]
 ) -> tuple[Block, ...]:
-    """Granules by source and size; where there is one of each and the target is new and written
-    over entirely, in the target's own order.
-    """
-    origin, width, rows = target
-    names = ("src", "dst", "bytes", "src_stride0", "dst_stride0", "src_stride1", "dst_stride1")
-    granule = divisor([table[name] for name in names])
-    which, first = label([table["source"], granule])
+    """The blocks of entries `table` for a target of (origin, width)."""
+    origin, width = target
+    widths = np.array([part.buffer.shape[1] for part in sources])[table["source"]]
+    origins = np.array([part.origin for part in sources])[table["source"]]
+    read = table["row"] * widths + table["src"] - origins
+    return tuple(alike(table, table["source"], read, table["to"] * width + table["dst"] - origin))
+
+
+def alike(
+    table: dict[str, np.ndarray], source: np.ndarray, read: np.ndarray, written: np.ndarray
+) -> list[Block]:
+    """Entries of one source and shape, block by block."""
+    shape = canonical(table)
+    which, first = label([source, *shape.values()])
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which, minlength=len(first))).tolist()
     found = []
-    for number, sample in enumerate(first):
-        chosen = which == number
-        part, size = sources[int(table["source"][sample])], int(granule[sample])
-        fields = {name: column[chosen] for name, column in table.items()}
-        entry, read, written = granules(fields, size)
-        read = (fields["row"][entry] * part.buffer.shape[1] + read - part.origin) // size
-        written = (fields["to"][entry] * width + written - origin) // size
-        if complete and len(first) == 1:
-            whole = np.zeros(rows * width // size, np.int64)
-            whole[written] = read
-            return (Block(int(table["source"][sample]), size, whole, None),)
-        found.append(Block(int(table["source"][sample]), size, read, written))
-    return tuple(found)
+    for sample, begin, end in zip(first.tolist(), [0, *ends], ends, strict=False):
+        own = order[begin:end]
+        one = {name: int(column[sample]) for name, column in shape.items()}
+        loops = [n for n, count in (("1", one["outer"]), ("0", one["inner"])) if count > 1]
+        counts = tuple(one["outer" if n == "1" else "inner"] for n in loops)
+        reads, writes = (tuple(one[f"{end}{n}"] for n in loops) for end in ("src", "dst"))
+        number = int(source[sample])
+        found.append(Block(number, one["item"], counts, reads, writes, read[own], written[own]))
+    return found
 
 
-def flat(buffer: np.ndarray, granule: int) -> np.ndarray:
-    """A buffer's bytes as one row of granules."""
-    return buffer.reshape(-1).view(f"u{granule}" if granule <= 8 else f"V{granule}")
+def windows(
+    flat: np.ndarray, item: int, counts: tuple[int, ...], steps: tuple[int, ...]
+) -> np.ndarray:
+    """View [byte, *counts] of a row of bytes: what a copy that begins at each byte touches (past
+    the row's end too: only copies that end inside may be taken out of it).
+    """
+    return as_strided(flat[:item].view(f"V{item}"), (len(flat), *counts), (1, *steps))
 
 
 def carry_out(recipe: Recipe, sources: list[Part], target: Memory) -> tuple[np.ndarray, list]:
@@ -259,11 +277,11 @@ def carry_out(recipe: Recipe, sources: list[Part], target: Memory) -> tuple[np.n
     """
     start, stop = recipe.start, recipe.stop
     if recipe.in_place:
-        later, there = [], target.read(start, stop).buffer
-        for block in recipe.blocks:
-            content = np.take(flat(sources[block.source].buffer, block.granule), block.read)
-            later.append((flat(there, block.granule), block.written, content))
-        return there, later
+        there = target.read(start, stop).buffer
+        return there, [
+            (placed(there, block), block.written, content_of(block, sources))
+            for block in recipe.blocks
+        ]
     origin, width = frame(start, stop)
     buffer = np.empty((recipe.grouping.count, width), np.uint8)
     if len(recipe.begin):
@@ -276,9 +294,16 @@ def carry_out(recipe: Recipe, sources: list[Part], target: Memory) -> tuple[np.n
             target.gather(recipe.begin, start, stop, content)
             buffer[rows, columns] = content
     for block in recipe.blocks:
-        source = flat(sources[block.source].buffer, block.granule)
-        if block.written is None:
-            np.take(source, block.read, out=flat(buffer, block.granule), mode="clip")
-        else:
-            flat(buffer, block.granule)[block.written] = source[block.read]
+        placed(buffer, block)[block.written] = content_of(block, sources)
     return buffer, []
+
+
+def content_of(block: Block, sources: list[Part]) -> np.ndarray:
+    """What a block copies: [copies, *counts] items."""
+    flat = sources[block.source].buffer.reshape(-1)
+    return windows(flat, block.item, block.counts, block.reads)[block.read]
+
+
+def placed(buffer: np.ndarray, block: Block) -> np.ndarray:
+    """Where a block's copies go: [byte, *counts] items of the buffer."""
+    return windows(buffer.reshape(-1), block.item, block.counts, block.writes)

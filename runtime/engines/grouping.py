@@ -9,6 +9,7 @@ import numpy as np
 from dojocc.runtime.layout import evenly
 
 Rows = slice | np.ndarray
+PACKED = 1 << 62  # values that a key made of several columns may take
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +50,20 @@ def label(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """(label of every row, a row of every label) of a table given by columns; labels rise with
     the rows in the order of the columns.
     """
-    labels = np.zeros(len(columns[0]), np.int64)
+    key, size = np.zeros(len(columns[0]), np.int64), 1
     for column in columns:
-        if len(column) and (column == column[0]).all():
+        low = int(column.min(initial=0)) if len(column) else 0
+        range_ = int(column.max(initial=0)) - low + 1
+        if range_ == 1 or (column == column[0]).all():
             continue
-        _, own = np.unique(column, return_inverse=True)
-        _, labels = np.unique(labels * (int(own.max()) + 1) + own, return_inverse=True)
-    _, first = np.unique(labels, return_index=True)
+        if range_ > PACKED:
+            _, column = np.unique(column, return_inverse=True)
+            low, range_ = 0, int(column.max()) + 1
+        if size * range_ > PACKED:
+            _, key = np.unique(key, return_inverse=True)
+            size = int(key.max()) + 1
+        key, size = key * range_ + (column - low), size * range_
+    _, first, labels = np.unique(key, return_index=True, return_inverse=True)
     return labels, first
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dojocc.runtime.engines.access import Access, inside, region, trap
+from dojocc.runtime.engines.access import Access, inside, region, strided, trap
 from dojocc.runtime.engines.contraction import Operand, contract
 from dojocc.runtime.engines.dedupe import Spans, group_spans
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
 from dojocc.runtime.engines.footprint import Used, at_nodes, bound_classes
 from dojocc.runtime.engines.grouping import label
-from dojocc.runtime.engines.loads import Load, decoded_view, descriptor
+from dojocc.runtime.engines.loads import Load, descriptor
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.formats import FORMATS
@@ -92,12 +92,12 @@ def _in_columns(operand: Operand) -> Operand:
         return array.reshape(*array.shape[:-2], -1, 1)
 
     mask = None if operand.mask is None else column(operand.mask)
-    return Operand(column(operand.values), operand.group, mask)
+    return replace(operand, values=column(operand.values), mask=mask)
 
 
 def _swap(operand: Operand) -> Operand:
     mask = None if operand.mask is None else np.swapaxes(operand.mask, -1, -2)
-    return Operand(np.swapaxes(operand.values, -1, -2), operand.group, mask)
+    return replace(operand, values=np.swapaxes(operand.values, -1, -2), mask=mask)
 
 
 def _from_values(nest: Nest, values: np.ndarray) -> Operand:
@@ -172,21 +172,36 @@ def source_of(
 
 def compared(nest: Nest, access: Access, fmt: Descriptor, source: Source) -> Operand:
     """The operand of a source: samples that prove to be equal are one row."""
-    low, high = access.span()
+    low = access.span()[0]
     sample, used = source.sample, source.used
-    if isinstance(access.base, np.ndarray):
-        rows, _ = region(nest.memory, nest.nodes, access)
-        rows = np.broadcast_to(rows, (len(sample), high - low))
-    else:
-        seen, start = source.seen, source.start
-        whole = seen == (0, high - low)
-        rows = (np.empty if whole else np.zeros)((len(sample), high - low), np.uint8)
-        columns = rows[:, seen[0] : seen[1]]
-        nest.memory.gather(nest.nodes[sample], start + seen[0], start + seen[1], columns)
-    spans = Spans(rows) if used is None else Spans(rows, used, source.kind)
+    table, rows = bytes_of_samples(nest, access, source)
+    spans = Spans(table, rows) if used is None else Spans(table, rows, used, source.kind)
     first, group = group_spans(spans)
-    values = decoded_view(spans.some(first), -low, access, fmt)
+    values = strided(spans.some(first), -low, access, np.dtype(f"u{access.item}"))
+    if FORMATS[fmt.fmt].name == "FP32":
+        values = values.view(np.float32)
     key = first.tobytes()
     if used is not None and key not in source.masks:
         source.masks[key] = inside(at_nodes(access, sample[first]))
-    return Operand(values, group[source.pairs], source.masks.get(key))
+    return Operand(values, group[source.pairs], source.masks.get(key), fmt=fmt)
+
+
+def bytes_of_samples(nest: Nest, access: Access, source: Source) -> tuple[np.ndarray, np.ndarray]:
+    """(table, row of every sample): the access's span of bytes, a view where one part of memory
+    holds it all.
+    """
+    low, high = access.span()
+    sample, memory = source.sample, nest.memory
+    if isinstance(access.base, np.ndarray):
+        rows, _ = region(memory, nest.nodes, access)
+        return np.broadcast_to(rows, (len(sample), high - low)), np.arange(len(sample))
+    start, seen = source.start, source.seen
+    whole = seen == (0, high - low)
+    parts = memory.covering(start, start + high - low) if start >= 0 else []
+    if len(parts) == 1 and start + high - low <= memory.size:
+        part = parts[0]
+        return part.bytes(start, start + high - low), part.grouping.of[nest.nodes[sample]]
+    table = (np.empty if whole else np.zeros)((len(sample), high - low), np.uint8)
+    columns = table[:, seen[0] : seen[1]]
+    memory.gather(nest.nodes[sample], start + seen[0], start + seen[1], columns)
+    return table, np.arange(len(sample))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from build import NODES, program
 
+from dojocc.runtime.engines.exchange import Moves, covered_nodes
 from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.memory import Memory, Part, frame
 
@@ -108,3 +109,31 @@ def test_a_broadcast_image_is_kept_once() -> None:
     held = machine.memory[0].read(256, 320)
     assert held.grouping.count == 1
     np.testing.assert_array_equal(held.bytes(256, 320).view(np.float32)[0], np.arange(16))
+
+
+def moves(entries: list[tuple[int, ...]], start: int, stop: int) -> Moves:
+    """Pushes from node 0 to node 1: (src, dst, bytes, count0, steps, count1, steps) each."""
+    names = ("src", "dst", "bytes", "count0", "src_stride0", "dst_stride0")
+    names += ("count1", "src_stride1", "dst_stride1")
+    columns = np.array(entries, np.int64).T
+    none, one = np.zeros(len(entries), np.int64), np.ones(len(entries), np.int64)
+    fields: dict[str, np.ndarray] = dict(zip(names, columns, strict=True))
+    return Moves(fields, none, one, one, one, none, start, stop)
+
+
+@pytest.mark.parametrize(
+    ("entries", "covered"),
+    [
+        ([(0, 64, 16, 4, 32, 16, 1, 0, 0)], True),
+        ([(0, 64, 16, 2, 32, 32, 1, 0, 0), (0, 80, 16, 2, 32, 32, 1, 0, 0)], True),
+        ([(0, 64, 8, 2, 32, 8, 4, 8, 16)], True),
+        ([(0, 64, 16, 4, 32, 16, 1, 0, 0), (0, 72, 16, 1, 0, 0, 1, 0, 0)], True),
+        ([(0, 64, 16, 3, 32, 16, 1, 0, 0), (0, 72, 16, 1, 0, 0, 1, 0, 0)], False),
+        ([(0, 64, 16, 2, 32, 48, 2, 16, 8)], False),
+    ],
+)
+def test_nodes_that_receive_every_byte_are_known_from_the_entries(
+    entries: list[tuple[int, ...]], covered: bool
+) -> None:
+    found = covered_nodes(moves(entries, 64, 128), NODES)
+    assert found.tolist() == [node == 1 and covered for node in range(NODES)]
