@@ -7,7 +7,7 @@ the form is an nn op whose operands and result carry layouts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType, bf16, f32, i1, i8, i16, i32
@@ -39,6 +39,7 @@ from dojocc.dialects.properties import (
     parse_properties,
     print_properties,
     to_attributes,
+    to_python,
 )
 from dojocc.dialects.types import same_type, tensor, text_of, with_encoding
 from dojocc.runtime.axes import UNSPLIT
@@ -287,6 +288,30 @@ class ExchangeOp(IRDLOperation):
             attributes=attributes,
             regions=[region],
         )
+
+    def steps(self) -> list[list[Any]]:
+        """The region as plain data: [op, numbers of its operands, properties] of each op. Values
+        are numbered, the block's arguments first; the last one is the result. A constant (of
+        zeros) is ["zero", [], its shape]; "take" makes an earlier value the last one."""
+        number: dict[SSAValue, int] = {
+            argument: place for place, argument in enumerate(self.body.block.args)
+        }
+        found: list[list[Any]] = []
+        for op in self.body.block.ops:
+            operands = [number[operand] for operand in op.operands]
+            if isinstance(op, YieldOp):
+                if operands != [len(number) - 1]:
+                    found.append(["take", operands, {}])
+                return found
+            assert isinstance(op, NNOp)
+            number[op.results[0]] = len(number)
+            if isinstance(op, ConstantOp):
+                found.append(["zero", [], {"shape": list(op.result_type.get_shape())}])
+            else:
+                values = vars(to_python(op.get_irdl_definition(), op.properties))
+                given = {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+                found.append([op.name.removeprefix("nn."), operands, given])
+        raise AssertionError("a verified region ends with nn.yield")
 
     def index_map(self) -> np.ndarray:
         """For each element of the result its flat index into the operands in a row; -1: zero."""

@@ -148,13 +148,18 @@ class OutputOp(PortOp):
 
 @irdl_op_definition
 class ExchangeOp(IRDLOperation):
-    """Nodes push their segments of the sources into destination buffers; all wait for theirs."""
+    """Nodes push their segments of the sources into destination buffers; all wait for theirs.
+
+    `movement` names what the segments are for, as plain data (mesh.exchange's `steps` as JSON): the
+    build record keeps it for `dojocc verify`.
+    """
 
     name = "tile.exchange"
     destination = operand_def(MemRefType)
     sources = var_operand_def(MemRefType)
     number = prop_def(IntegerAttr[I64])
     segments = prop_def(StringAttr)
+    movement = opt_prop_def(StringAttr)
     zero_fill = opt_prop_def(UnitAttr)
     bytes = prop_def(IntegerAttr[I64])
     cycles = prop_def(IntegerAttr[I64])
@@ -164,7 +169,7 @@ class ExchangeOp(IRDLOperation):
     irdl_options = _OPTIONS
     assembly_format = (
         "$number $sources `to` $destination `by` $segments (`zero_fill` $zero_fill^)?"
-        " `bytes` $bytes `cycles` $cycles (`mark` $mark^)? attr-dict"
+        " `bytes` $bytes `cycles` $cycles (`mark` $mark^)? (`moves` $movement^)? attr-dict"
         " `:` type($sources) `to` type($destination)"
     )
 
@@ -178,12 +183,14 @@ class ExchangeOp(IRDLOperation):
         cycles: int,
         zero_fill: bool = False,
         mark: str | None = None,
+        movement: str | None = None,
     ) -> None:
         super().__init__(
             operands=[destination, list(sources)],
             properties={
                 "number": whole(number),
                 "segments": StringAttr(segments),
+                "movement": None if movement is None else StringAttr(movement),
                 "zero_fill": UnitAttr() if zero_fill else None,
                 "bytes": whole(bytes),
                 "cycles": whole(cycles),

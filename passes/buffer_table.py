@@ -1,8 +1,8 @@
 """The buffers of a program for its build record: where, how large, and from which word of thread 0
-to which.
+to which; what its exchanges are for; and what its kernels are called with.
 
-`dojocc verify` holds the program to this table. Between `select`, which knows the buffers, and
-emission, which knows the words, it is kept as a resource.
+`dojocc verify` holds the program to these tables. Between `select`, which knows the buffers, and
+emission, which knows the words, they are kept as resources.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from xdsl.ir import SSAValue
 
 from dojocc.dialects.disa import ClassOp, InstructionOp
 from dojocc.dialects.mesh import LayoutAttr
@@ -19,11 +20,18 @@ from dojocc.dialects.tile import ImageOp, InputOp
 from dojocc.passes.allocate import reserved_bytes
 from dojocc.passes.liveness import Schedule, lifetimes
 from dojocc.passes.route import buffer_address
+from dojocc.passes.select_kernel import FIRST_PARAMETER
 from dojocc.runtime.program import layout_tree
 
 BUFFERS = "buffers"
 """Key of the resource and of the record: rows [name, address, bytes, first, end, layout] as JSON
 bytes; `first` and `end` are instructions of thread 0, -1 for the start and the end of the run."""
+EXCHANGES = "exchanges"
+"""Key of the resource and of the record: rows [list, destination, sources, steps] as JSON bytes;
+buffers are numbers of rows of the table of buffers, steps those of mesh.exchange."""
+CALLS = "calls"
+"""Key of the resource and of the record: rows [instruction of thread 0, arguments] as JSON bytes;
+arguments stand in the parameter registers, null for those that differ between nodes."""
 WHOLE = -1
 
 
@@ -38,19 +46,49 @@ def note_buffers(resources: dict[str, np.ndarray], plan: Schedule, begins: Seque
         assert isinstance(alloc.layout, LayoutAttr)
         place = [buffer_address(alloc.result), reserved_bytes(alloc), first, end]
         rows.append([alloc.label.data, *place, layout_tree(alloc.layout.data)])
-    resources[BUFFERS] = np.frombuffer(json.dumps(rows).encode(), np.uint8)
+    resources[BUFFERS] = as_bytes(rows)
 
 
-def buffer_rows(resources: dict[str, np.ndarray], cls: ClassOp, entry: int) -> list[list[Any]]:
-    """[class, name, address, bytes, first word, end word, layout] of every buffer. `entry` is the
-    word at which the class's thread 0 starts."""
+def note_exchanges(resources: dict[str, np.ndarray], plan: Schedule) -> None:
+    """Keep what the exchanges of a schedule are for."""
+    number: dict[SSAValue, int] = {alloc.result: row for row, alloc in enumerate(lifetimes(plan))}
+    rows: list[list[Any]] = []
+    for op in plan.exchanges:
+        if op.movement is not None:
+            sources = [number[source] for source in op.sources]
+            steps = json.loads(op.movement.data)
+            rows.append([op.number.value.data, number[op.destination], sources, steps])
+    resources[EXCHANGES] = as_bytes(sorted(rows, key=lambda row: row[0]))
+
+
+def note_calls(
+    resources: dict[str, np.ndarray], calls: Sequence[tuple[int, list[int | None]]]
+) -> None:
+    """Keep what kernels are called with."""
+    resources[CALLS] = as_bytes([[place, arguments] for place, arguments in calls])
+
+
+def as_bytes(rows: list[list[Any]]) -> np.ndarray:
+    return np.frombuffer(json.dumps(rows).encode(), np.uint8)
+
+
+def record_rows(resources: dict[str, np.ndarray], cls: ClassOp, entry: int) -> dict[str, list[Any]]:
+    """The tables of the build record. `entry` is the word at which the class's thread 0 starts.
+
+    - buffers: [class, name, address, bytes, first word, end word, layout];
+    - exchanges: [list, destination, sources, steps];
+    - calls: [class, word, first parameter register, arguments].
+    """
     thread = next(each for each in cls.threads if each.number.value.data == 0)
     words = [entry]
     for op in thread.body.block.ops:
         assert isinstance(op, InstructionOp)
         words.append(words[-1] + op.ROW.words)
-    result: list[list[Any]] = []
-    for name, address, size, first, end, layout in json.loads(resources[BUFFERS].tobytes()):
+    tables = {key: json.loads(resources[key].tobytes()) for key in (BUFFERS, EXCHANGES, CALLS)}
+    own = cls.sym_name.data
+    buffers: list[Any] = []
+    for name, address, size, first, end, layout in tables[BUFFERS]:
         place = [WHOLE if at == WHOLE else words[at] for at in (first, end)]
-        result.append([cls.sym_name.data, name, address, size, *place, layout])
-    return result
+        buffers.append([own, name, address, size, *place, layout])
+    calls = [[own, words[at], FIRST_PARAMETER, arguments] for at, arguments in tables[CALLS]]
+    return {BUFFERS: buffers, EXCHANGES: tables[EXCHANGES], CALLS: calls}

@@ -22,7 +22,7 @@ from dojocc.dialects.disa import (
 from dojocc.dialects.disa import ImageOp as DisaImageOp
 from dojocc.dialects.location import get_location
 from dojocc.dialects.mesh import LayoutAttr
-from dojocc.passes.buffer_table import BUFFERS, buffer_rows
+from dojocc.passes.buffer_table import BUFFERS, record_rows
 from dojocc.passes.route import LIST_SETS, ROUTES
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
@@ -70,7 +70,7 @@ def emit_program(
     classes = tuple(program_class(each, places) for each in program.classes)
     record = build_record(program, build or {})
     if BUFFERS in resources:
-        record[BUFFERS] = buffer_rows(resources, program.classes[0], classes[0].entries[0])
+        record |= record_rows(resources, program.classes[0], classes[0].entries[0])
     return Program(
         target=target,
         classes=classes,

@@ -24,7 +24,7 @@ from dojocc.dialects.tile import (
 )
 from dojocc.dialects.tile import ImageOp as TileImageOp
 from dojocc.passes.base import Pass
-from dojocc.passes.buffer_table import note_buffers
+from dojocc.passes.buffer_table import note_buffers, note_calls, note_exchanges
 from dojocc.passes.collective_stream import run_collective
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import NAME, Parameters, collect
@@ -121,6 +121,8 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
     for exchange in due.get(len(plan.steps), ()):
         await_exchange(streams, exchange)
     note_buffers(resources, plan, begins)
+    note_exchanges(resources, plan)
+    note_calls(resources, streams.calls)
     streams.compute.append(instruction("halt"))
     if streams.communicate:
         streams.communicate.append(instruction("halt"))

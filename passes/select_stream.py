@@ -36,7 +36,8 @@ Marked = CallOp | ExchangeOp | CollectiveOp
 
 @dataclass(eq=False)
 class Streams:
-    """The streams under construction. `held` is what a parameter register is known to hold;
+    """The streams under construction. `held` is what a parameter register is known to hold; `calls`
+    has each call's place on thread 0 and its arguments, None for those that differ between nodes;
     `helper` has thread 2's stream as its own thread 0, where there is one."""
 
     resources: dict[str, np.ndarray]
@@ -46,6 +47,7 @@ class Streams:
     communicate: list[InstructionOp] = field(default_factory=list)
     marks: list[tuple[str, str]] = field(default_factory=list)
     held: dict[int, object] = field(default_factory=dict)
+    calls: list[tuple[int, list[int | None]]] = field(default_factory=list)
     number: dict[Operation, int] = field(default_factory=dict)
     current: int = -1
     base: int = -1
@@ -100,6 +102,11 @@ class Streams:
         short = kind.low <= value <= kind.high
         self.compute.append(instruction("li" if short else "lil", register, value))
 
+    def call(self, name: str, arguments: list[int | None]) -> None:
+        """Call a kernel whose parameter registers hold `arguments`."""
+        self.calls.append((len(self.compute), arguments))
+        self.compute.append(instruction("call", name))
+
     def set_value(self, register: int, value: int | str, added: int, op: Operation) -> None:
         """Register = a number or this node's entry of a table, plus `added`."""
         if isinstance(value, int):
@@ -122,14 +129,15 @@ class Streams:
 def call_kernel(streams: Streams, op: CallOp) -> None:
     """Parameters, then the call."""
     streams.mark(op)
-    register = FIRST_PARAMETER
-    for value, offset in zip(op.buffers, op.offset_values, strict=True):
-        streams.set_value(register, offset, buffer_address(value), op)
-        register += 1
-    for scalar in op.scalar_values:
-        streams.set_value(register, scalar, 0, op)
-        register += 1
-    streams.compute.append(instruction("call", op.callee.string_value()))
+    given = [
+        (offset, buffer_address(value))
+        for value, offset in zip(op.buffers, op.offset_values, strict=True)
+    ]
+    given += [(scalar, 0) for scalar in op.scalar_values]
+    for place, (value, added) in enumerate(given):
+        streams.set_value(FIRST_PARAMETER + place, value, added, op)
+    numbers = [value + added if isinstance(value, int) else None for value, added in given]
+    streams.call(op.callee.string_value(), numbers)
 
 
 def start_exchange(streams: Streams, op: ExchangeOp) -> None:
@@ -152,9 +160,10 @@ def start_exchange(streams: Streams, op: ExchangeOp) -> None:
 def clear(streams: Streams, buffer: SSAValue) -> None:
     """Zero bytes over a whole buffer; its address and size are whole lines."""
     lines = reserved_bytes(buffer.owner) // ALIGNMENT  # pyright: ignore[reportArgumentType]
-    streams.set_number(FIRST_PARAMETER, buffer_address(buffer))
+    address = buffer_address(buffer)
+    streams.set_number(FIRST_PARAMETER, address)
     streams.set_number(FIRST_PARAMETER + 1, lines)
-    streams.compute.append(instruction("call", CLEAR))
+    streams.call(CLEAR, [address, lines])
     streams.clears = True
 
 

@@ -3,6 +3,7 @@ schedule."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import ClassVar
@@ -224,6 +225,7 @@ class Tiler:
             p.cycles,
             not filled,
             location,
+            json.dumps(op.steps(), sort_keys=True),
         )
         copy_location(op, made)
         self.exchanged += 1

@@ -10,13 +10,15 @@ from dojocc.runtime.errors import DojoError
 from dojocc.runtime.program import Program
 from dojocc.runtime.verify.accesses import Memory
 from dojocc.runtime.verify.buffers import Buffers
+from dojocc.runtime.verify.calls import check_calls
 from dojocc.runtime.verify.clocks import Place
+from dojocc.runtime.verify.exchanges import check_exchanges
 from dojocc.runtime.verify.findings import Finding, Report
 from dojocc.runtime.verify.memory import check_memory
 from dojocc.runtime.verify.network import check_network
 from dojocc.runtime.verify.order import Order
 from dojocc.runtime.verify.sync import walk
-from dojocc.runtime.verify.trace import Constants, Step, Undecidable, traces
+from dojocc.runtime.verify.trace import Constants, Step, Undecidable, trace
 
 __all__ = ["Finding", "Report", "verify"]
 
@@ -28,6 +30,7 @@ def verify(program: Program) -> Report:
     """Every fault found, or what was checked and found sound."""
     report = Report()
     check_network(program, report)
+    check_exchanges(program, report)
     steps = followed(program, report)
     if steps is None:
         return report
@@ -51,7 +54,9 @@ def followed(program: Program, report: Report) -> list[list[list[Step]]] | None:
     result = []
     for cls, item in enumerate(program.classes):
         try:
-            result.append(traces(program, cls, constants))
+            threads = trace(program, cls, constants)
+            check_calls(program, cls, threads[0].calls, report)
+            result.append([each.steps for each in threads])
         except Undecidable as error:
             report.add(Finding("unknown", str(error), f"class {item.name}"))
         except DojoError as error:

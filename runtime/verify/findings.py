@@ -21,6 +21,7 @@ KINDS = {
     "route": "two nodes that talk have no sound route",
     "channel": "routes wait for each other in a ring",
     "exchange": "a transfer moves an element to where another belongs",
+    "call": "a kernel is called with other arguments than its buffers and sizes",
     "unknown": "control or an address depends on computed data",
 }
 

@@ -160,13 +160,21 @@ class Block:
     # -- checks ----------------------------------------------------------------------------------
 
     def before(self, use: Use) -> np.ndarray:
+        """[events]: which are surely over when `use` begins. Events that came to be since the last
+        question are added."""
+        events = self.memory.events
         known = self.choices.get(use.number)
-        if known is None or len(known) != len(self.memory.events.items):
-            known = self.memory.events.before(use.acquire)
-            mine = self.memory.events.items[use.number].step
-            for number, event in enumerate(self.memory.events.items):
-                known[number] |= (event.step, mine) in self.memory.walk.follows and event.reads
-            self.choices[use.number] = known
+        start = 0 if known is None else len(known)
+        if known is not None and start == len(events.items):
+            return known
+        fresh = events.before(use.acquire, start)
+        follows = self.memory.walk.follows
+        if follows:
+            mine = events.items[use.number].step
+            for place, event in enumerate(events.items[start:]):
+                fresh[place] |= event.reads and (event.step, mine) in follows
+        known = fresh if known is None else np.concatenate([known, fresh])
+        self.choices[use.number] = known
         return known
 
     def read(self, use: Use, piece: Piece) -> None:

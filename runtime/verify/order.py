@@ -39,6 +39,7 @@ class Events:
     items: list[Event] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)
     table: np.ndarray = field(default_factory=lambda: np.zeros((0, THREADS), np.int64))
+    filled: int = 0
 
     def add(self, event: Event, release: np.ndarray) -> int:
         self.items.append(event)
@@ -47,13 +48,19 @@ class Events:
 
     @property
     def release(self) -> np.ndarray:
-        if len(self.table) != len(self.rows):
-            self.table = np.stack(self.rows)
-        return self.table
+        size = len(self.rows)
+        if size > len(self.table):
+            room = np.zeros((2 * size, THREADS), np.int64)
+            room[: self.filled] = self.table[: self.filled]
+            self.table = room
+        if size > self.filled:
+            self.table[self.filled : size] = self.rows[self.filled :]
+            self.filled = size
+        return self.table[:size]
 
-    def before(self, acquire: np.ndarray) -> np.ndarray:
-        """[events]: which are surely over."""
-        return np.asarray((self.release <= acquire).any(1))
+    def before(self, acquire: np.ndarray, start: int = 0) -> np.ndarray:
+        """[events from `start` on]: which are surely over."""
+        return np.asarray((self.release[start:] <= acquire).any(1))
 
     def defined(self) -> np.ndarray:
         return np.array([not item.undefined for item in self.items])

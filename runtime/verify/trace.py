@@ -43,13 +43,14 @@ class Step:
 
 @dataclass(eq=False)
 class Tracer:
-    """Follows one thread of a class."""
+    """Follows one thread of a class. `calls` are the words of calls, with the scalar registers."""
 
     program: Program
     cls: int
     tree: Tree
     constants: Constants
     steps: list[Step] = field(default_factory=list)
+    calls: list[tuple[int, list[Value]]] = field(default_factory=list)
     call: int = -1
 
     def __post_init__(self) -> None:
@@ -64,6 +65,7 @@ class Tracer:
                 case Loop():
                     self.loop(item, loops)
                 case Call():
+                    self.calls.append((item.word, list(self.registers.x)))
                     outer, self.call = self.call, item.word if self.call < 0 else self.call
                     self.block(item.body, loops)
                     self.call = outer
@@ -280,8 +282,8 @@ def reach_of(one: Touch, other: Touch, shared: int) -> np.ndarray:
     return np.maximum(ends[0][1], ends[1][1]) - np.minimum(ends[0][0], ends[1][0])
 
 
-def traces(program: Program, cls: int, constants: Constants) -> list[list[Step]]:
-    """The traces of a class's four threads; a thread without a stream has none."""
+def trace(program: Program, cls: int, constants: Constants) -> list[Tracer]:
+    """A class's four threads, followed; a thread without a stream takes no step."""
     item = program.classes[cls]
     tree = Tree(item.code, item.entries)
     found = []
@@ -289,5 +291,5 @@ def traces(program: Program, cls: int, constants: Constants) -> list[list[Step]]
         tracer = Tracer(program, cls, tree, constants)
         if block is not None:
             tracer.block(block)
-        found.append(tracer.steps)
+        found.append(tracer)
     return found

@@ -1,7 +1,9 @@
 """Faults to plant into compiled programs, for tests of the verifier.
 
 Each fault takes a program and a generator of random numbers and gives the changed program, or None
-where the program has no place for it.
+where the program has no place for it. `plant` gives real faults only: those of BY_RUN show in a
+run, whose outputs differ or which the machine stops; the others are faults by what they change, as
+their texts say.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DojoError
 from dojocc.runtime.isa.codec import decode_all, encode
 from dojocc.runtime.isa.instr import Instr
@@ -50,23 +53,69 @@ def without(program: Program, random: Random, *names: str) -> Program | None:
 
 
 def missing_post(program: Program, random: Random) -> Program | None:
+    """Who waits for it waits for ever."""
     return without(program, random, "post")
 
 
 def missing_wait(program: Program, random: Random) -> Program | None:
+    """Nobody takes what is posted: what follows does not wait for the transfers."""
     return without(program, random, "wait", "waitx")
 
 
 def missing_barrier(program: Program, random: Random) -> Program | None:
-    return without(program, random, "rbar")
+    """A list starts without knowing that its destination is free on the other nodes: it was in use,
+    or cleared, since the barrier before."""
+    places = needed_barriers(program)
+    if not places:
+        return None
+    (nop,) = encode(Instr("nop", ()))
+    return with_code(program, {int(random.choice(places)): [nop]})
+
+
+def needed_barriers(program: Program) -> list[int]:
+    """Words of barriers behind whose `post` of thread 0 the list's destination is not yet known to
+    be free."""
+    item, buffers = program.classes[0], program.build["buffers"]
+    kernels = {name: start for name, start, _ in item.kernels}
+    goals = {row[0]: row[1] for row in program.build["exchanges"]}
+    found, before, begun = [], None, []
+    first, second = item.entries[:2]
+    last: Place | None = None
+    posts: list[tuple[int, bool]] = []
+    barriers: list[tuple[int, int]] = []
+    for word, instr in code_of(program):
+        if first <= word < (second if second > first else len(item.code)):
+            if instr.mnemonic == "post":
+                clears = last is not None and last[1].mnemonic == "call"
+                clears = clears and last[1].operands[0] == kernels.get("clear")  # type: ignore
+                posts.append((word, clears))
+            last = (word, instr)
+        elif instr.mnemonic == "rbar":
+            begun.append(word)
+        elif instr.mnemonic == "push" and begun:
+            barriers.append((begun.pop(), int(instr.operands[0])))
+    for (word, clears), (barrier, number) in zip(posts, barriers, strict=True):
+        goal = buffers[goals[number]]
+        used = any(
+            row[2] < goal[2] + goal[3] and goal[2] < row[2] + row[3] and row[5] <= goal[4]
+            for row in buffers
+            if row is not goal and row[5] >= 0 and (before is None or row[5] > before)
+        )
+        mine = program.lists[program.lists["list"] == number]
+        away = ((mine["peers"] > 1) | (mine["peer"] != mine["node"])).any()
+        if away and (clears or used):
+            found.append(barrier)
+        before = word
+    return found
 
 
 def missing_list(program: Program, random: Random) -> Program | None:
+    """Who waits for its transfers waits for ever."""
     return without(program, random, "push")
 
 
 def shortened_wait(program: Program, random: Random) -> Program | None:
-    """A wait takes one post less."""
+    """A wait takes one post less: what follows may run before the last transfer."""
     places = [place for place in code_of(program) if place[1].mnemonic == "wait"]
     found = pick(random, places)
     if found is None:
@@ -175,6 +224,7 @@ def wrong_stride(program: Program, random: Random) -> Program | None:
 
 
 def overlapping_image(program: Program, random: Random) -> Program | None:
+    """One image's bytes begin within another's, or within another buffer."""
     if len(program.images) < 2:
         return None
     number = int(random.integers(1, len(program.images)))
@@ -223,3 +273,42 @@ FAULTS: dict[str, Fault] = {
         overlapping_buffers,
     )
 }
+
+BY_RUN = (
+    "shifted_address",
+    "missing_far_post",
+    "missing_home_post",
+    "wrong_peer",
+    "swapped_routes",
+    "shifted_destination",
+    "truncated",
+    "wrong_stride",
+)
+"""Faults that may change nothing: the other node holds the same elements, or bytes are not used."""
+TRIES = 20
+
+
+def plant(name: str, program: Program, random: Random) -> Program | None:
+    """A real fault of this kind; None where none is found."""
+    for _ in range(TRIES):
+        changed = FAULTS[name](program, random)
+        if changed is None or name not in BY_RUN or shows(program, changed):
+            return changed
+    return None
+
+
+def shows(program: Program, changed: Program) -> bool:
+    """True where the changed program stops, or gives other outputs on random inputs."""
+    draw = np.random.default_rng(1)
+    inputs = {
+        port.name: draw.standard_normal(port.shape).astype(port.dtype)
+        if port.dtype.startswith("float")
+        else draw.integers(0, 2, port.shape).astype(port.dtype)
+        for port in program.inputs
+    }
+    try:
+        found = run(changed, inputs, mode="exact").outputs
+    except DojoError:
+        return True
+    wanted = run(program, inputs, mode="exact").outputs
+    return any(found[name].tobytes() != wanted[name].tobytes() for name in wanted)
