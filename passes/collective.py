@@ -36,14 +36,12 @@ from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import DimShard, Layout, whole
 from dojocc.runtime.target import Target
 
-DETOURS = (1.15, 1.3)
-"""How much longer a ring from row to row, and one along a row, takes on a grid with dead nodes.
-Fitted to one machine: all-gathers of 512 KiB on d1-die, modelled, took 1.17 and 1.31 times as long
-against their bound as on a die without dead nodes. Other fault maps may differ."""
-MIXED, MIXED_WITH_DETOURS = 1.1, 1.5
-"""How much longer steps take where chains go along different axes. The same runs gave 1.02 to 1.06
-without dead nodes, rounded up so that chains on one axis are taken where the two are close, and
-1.48 with them."""
+DETOURS = (2.0, 2.0)
+"""How much longer a ring from row to row, and one along a row, takes on a grid with dead nodes: the
+way round a dead node crosses links of the next ring, which then carry two flows. Chains along both
+axes at once load each link by half."""
+MIXED = 1.05
+"""How much longer steps take where chains go along different axes: they end at different times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +67,7 @@ def costs_of(target: Target) -> Costs:
         sync.region_barrier_cycles,
         mesh.usable_share,
         DETOURS if target.dead else (1.0, 1.0),
-        MIXED_WITH_DETOURS if target.dead else MIXED,
+        MIXED,
     )
 
 

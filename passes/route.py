@@ -17,6 +17,7 @@ from dojocc.passes.base import Pass
 from dojocc.passes.collective_steps import SENT, Steps, lists_numbered, steps_of
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
+from dojocc.passes.solve.collective_routes import collective_routes
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.intervals import Crowded, assign
 from dojocc.passes.solve.peers import merged
@@ -63,7 +64,8 @@ class Route(Pass):
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
     4. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
        mesh: x, then y, or else by rows of the route table: round what is dead (solve/routing.py),
-       or round crowded links where that is modelled faster (solve/routing_choice.py).
+       or round crowded links where that is modelled faster (solve/routing_choice.py), or, for
+       collectives, with the load beside what is dead spread out (solve/collective_routes.py).
 
     Fails: DoesNotFit when more exchanges are under way than there are semaphores; InputError on a
     segment outside its buffers, or between nodes that no route joins.
@@ -87,7 +89,8 @@ class Route(Pass):
             check_segments(each, segments, len(nodes))
             parts.append(merged(entries(each, segments)))
         lists = np.concatenate(parts)
-        table = route_table(target, nodes, lists)
+        steps = [number for each in plan.collectives for number in lists_numbered(each)]
+        table = route_table(target, nodes, lists, np.array(steps, np.int64))
         ctx.resources |= {LISTS: lists, ROUTES: table.legs, LIST_SETS: table.lists}
 
 
@@ -272,9 +275,16 @@ def check_moves(op: CollectiveOp, moves: np.ndarray) -> None:
             )
 
 
-def route_table(target: Target, nodes: np.ndarray, lists: np.ndarray) -> RouteTable:
-    """The routes of every pair of nodes that talks, where they are not simply x, then y."""
+def route_table(
+    target: Target, nodes: np.ndarray, lists: np.ndarray, steps: np.ndarray
+) -> RouteTable:
+    """The routes of every pair of nodes that talks, where they are not simply x, then y.
+
+    steps: numbers of the lists that are collectives' steps; their flows are routed as one set.
+    """
     entry, src, dst = list_ends(target, [nodes], lists)
     size = lists["bytes"].astype(np.int64) * lists["count0"] * lists["count1"]
-    packets = -(-size // target.mesh.packet_bytes)
-    return route_lists(target, Transfers(lists["list"][entry], src, dst, packets[entry]))
+    packets = -(-size // target.mesh.packet_bytes)[entry]
+    table = route_lists(target, Transfers(lists["list"][entry], src, dst, packets))
+    own = np.isin(lists["list"][entry], steps)
+    return collective_routes(target, table, src[own], dst[own], packets[own])
