@@ -30,8 +30,14 @@ def axis_size(axis: str, grid: Pair, split: Pair) -> int:
 
 def axis_place(axis: str, grid: Pair, split: Pair) -> np.ndarray:
     """Every node's position along an axis, [nodes]; past the end in rows that belong to no part."""
+    place = line_place(axis, grid, split)
+    return np.repeat(place, grid[1]) if SIDE[axis] == 0 else np.tile(place, grid[0])
+
+
+def line_place(axis: str, grid: Pair, split: Pair) -> np.ndarray:
+    """The same for every row, or every column, of the grid: [rows] or [columns]."""
     side = SIDE[axis]
-    place = np.divmod(np.arange(grid[0] * grid[1]), grid[1])[side]
+    place = np.arange(grid[side])
     inner = grid[side] // split[side]
     if axis.startswith("outer"):
         return place // inner

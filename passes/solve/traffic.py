@@ -2,25 +2,28 @@
 
 Every reader takes each piece of its box from one giver: along an axis that shards the source, from
 where the piece lies; along any other, from its own row or column. Packets go along the giver's row,
-then along the reader's column. Rows and columns are treated one after another: `rows[i, j, r]` is
-what the reader in row i, column j needs of what lies in row r, `columns[i, j, c]` the share of that
-which lies in column c. Readers of one row that need the same of every row are one class, and so are
-those of a column: j counts classes in `rows`, i does in `columns`. All is exact unless one
-dimension of the source is sharded over rows and columns at once.
+then along the reader's column. Rows and columns are treated one after another (`Side`): of the
+reader in row i, column j, what it needs of what lies in row r, and the share of that which lies in
+column c. Readers of one row that need the same of every row are one class, and so are those of a
+column. What lies where is a product of a function of the reader's row and one of its column, so no
+array is over all nodes, unless a dimension of the result is sharded over both. All is exact unless
+one dimension of the source is sharded over rows and columns at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 
 import numpy as np
 
-from dojocc.runtime.axes import SIDE, axis_place
+from dojocc.passes.solve.traffic_loads import Side, Traffic, classes, loads
+from dojocc.runtime.axes import SIDE, Pair, axis_size, line_place
 from dojocc.runtime.layout import DimShard, Layout
 
-LARGEST = 1 << 20  # elements of the largest array that is worth making
-TINY = 1e-9  # below any share
+REMEMBERED = 1 << 12  # small arrays kept of dimensions and of pairs of them
 
 Span = tuple[np.ndarray, np.ndarray]
 """First and end of what readers need along a dimension, each [rows or 1, columns or 1]."""
@@ -59,135 +62,68 @@ def reading_of(index: np.ndarray, shape: tuple[int, ...]) -> Reading | None:
     return Reading(tuple(map(tuple, terms)))
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """Bytes over the mesh in all, the most through one port and one link, the most that stay on one
-    node, the most transfers that one node sends, the bytes of a typical transfer, and the rows and
-    columns it passes at most.
-    """
-
-    bytes: int
-    port: float
-    link: float
-    kept: float
-    sent: float
-    piece: float
-    hops: tuple[int, int]
-
-
 def traffic(src: Layout | None, dst: Layout, reading: Reading | None = None) -> Traffic:
     """Loads of bringing a tensor from `src` (None: spread evenly over all nodes) to `dst`.
 
     `reading` says how the result's coordinates make up the source's; None: they are the same.
     """
-    boxes = [span_of(dst, dim) for dim in dst.dims]
+    grid = dst.grid
     boxes = [
-        (np.clip(low, 0, size), np.clip(high, 0, size))
-        for (low, high), size in zip(boxes, dst.shape, strict=True)
+        span(dim, size, grid, dst.split) for dim, size in zip(dst.dims, dst.shape, strict=True)
     ]
     by_row, by_column = needed_bytes(dst, boxes)
-    if src is None:
-        needs, used = [], dst
+    dims = () if src is None else src.dims
+    if reading is None:
+        needs = [Need(*each) for each in zip(boxes, dst.dims, dst.shape, strict=True)]
     else:
-        needs = boxes if reading is None else [_read(terms, boxes) for terms in reading.terms]
-        used = src
-    by_side = [
-        [each for each, dim in zip(needs, used.dims, strict=False) if _sharded(dim, side)]
+        needs = [Need(_read(terms, boxes)) for terms in reading.terms]
+    taken = [
+        [(dim, need) for dim, need in zip(dims, needs, strict=False) if _sharded(dim, side)]
         for side in (0, 1)
     ]
-    across = classes([by_row[:, :, 0], *(part for each in by_side[0] for part in each)], 1, dst)
-    down = classes([part for each in by_side[1] for part in each], 0, dst)
-    if src is None:
-        rows, columns = (np.full((1, 1, size), 1 / size) for size in dst.grid)
-    else:
-        rows = shares(src, needs, 0, across.first)
-        columns = shares(src, needs, 1, down.first)
+    across = classes([by_row, *(part for _, need in taken[0] for part in need.box)], 1, grid[1])
+    down = classes([part for _, need in taken[1] for part in need.box], 0, grid[0])
     some = across.first if by_row.shape[1] > 1 else slice(None)
-    return _loads(Split(rows * by_row[:, some], columns * by_column, across.number, down.number))
+    rows = side_of(src, dst, taken[0], 0, across.first, by_row[:, some])
+    columns = side_of(src, dst, taken[1], 1, down.first, by_column.T)
+    return loads(rows, columns, down, across)
 
 
-@dataclass(frozen=True)
-class Classes:
-    """`first`: one place of each class along an axis of the grid; `number`: every place's class."""
+@dataclass(frozen=True, eq=False)
+class Need:
+    """What readers need along a dimension of the source; where it is one of the result as it is,
+    that one's `dim` and `size`."""
 
-    first: np.ndarray
-    number: np.ndarray
-
-
-def classes(parts: Sequence[np.ndarray], axis: int, dst: Layout) -> Classes:
-    """Places along an axis of the grid at which all of `parts`, [R or 1, C or 1], are the same."""
-    size = dst.grid[axis]
-    lines = [np.moveaxis(part, axis, 1) for part in parts if part.shape[axis] > 1]
-    if not lines:
-        return Classes(np.zeros(1, np.int64), np.zeros(size, np.int64))
-    _, first, number = np.unique(
-        np.concatenate(lines, 0), axis=1, return_index=True, return_inverse=True
-    )
-    return Classes(first, number.reshape(-1))
+    box: Span
+    dim: DimShard | None = None
+    size: int = 0
 
 
-@dataclass(frozen=True)
-class Split:
-    """`rows` [R, classes of columns, R], `columns` [classes of rows, C, C], and the classes."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    across: np.ndarray
-    down: np.ndarray
-
-    def joined(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Sum over all readers of rows * columns: [R, C]."""
-        readers = len(columns) * rows.shape[1]
-        left = summed(rows, self.down, len(columns), 0)
-        right = summed(columns, self.across, rows.shape[1], 1)
-        return left.reshape(readers, -1).T @ right.reshape(readers, -1)
-
-    def own(self) -> np.ndarray:
-        """What every reader takes from itself, [R, C]."""
-        row, column = (np.arange(size) for size in (len(self.rows), self.columns.shape[1]))
-        here = self.rows[row, :, row][:, self.across]
-        return here * self.columns[:, column, column][self.down]
-
-    def total(self) -> np.ndarray:
-        """What every reader needs, [R, C]."""
-        return self.rows.sum(2)[:, self.across] * self.columns.sum(2)[self.down]
-
-    def along_columns(self, rows: np.ndarray) -> np.ndarray:
-        """Sum over the readers of each column, with rows [R, classes, borders]: [C, borders]."""
-        left = summed(rows, self.down, len(self.columns), 0)[:, self.across]
-        return (left * self.columns.sum(2)[:, :, None]).sum(0)
+@lru_cache(REMEMBERED)
+def span(dim: DimShard, size: int, grid: Pair, split: Pair) -> Span:
+    """What every node holds of a dimension."""
+    low = grid_index(dim.axes, grid, split) * dim.step + dim.offset
+    return np.clip(low, 0, size), np.clip(low + dim.extent, 0, size)
 
 
-def summed(part: np.ndarray, number: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Sums over the places of each class along an axis."""
-    if count == 1:
-        return part.sum(axis, keepdims=True)
-    if count == len(number) and (number == np.arange(count)).all():
-        return part
-    chosen = (number[None, :] == np.arange(count)[:, None]).astype(float)
-    return np.moveaxis(np.tensordot(chosen, part, (1, axis)), 0, axis)
+@lru_cache(REMEMBERED)
+def grid_index(axes: tuple[str, ...], grid: Pair, split: Pair) -> np.ndarray:
+    """The shard index of every node, [rows or 1, columns or 1], as `Layout.index`."""
+    index, outside = np.zeros((1, 1), np.int64), np.zeros((1, 1), bool)
+    for axis in axes:
+        place = line_place(axis, grid, split)
+        place = place[:, None] if SIDE[axis] == 0 else place[None, :]
+        index = index * axis_size(axis, grid, split) + place
+        outside = outside | (place >= axis_size(axis, grid, split))
+    return np.where(outside, shards_along(axes, grid, split), index)
 
 
-def span_of(layout: Layout, dim: DimShard) -> Span:
-    """What every node holds of a dimension, not clipped."""
-    index = grid_index(layout, dim)
-    low = index * dim.step + dim.offset
-    return low, low + dim.extent
-
-
-def grid_index(layout: Layout, dim: DimShard) -> np.ndarray:
-    """The shard index of every node, [rows or 1, columns or 1]."""
-    if not dim.axes:
-        return np.zeros((1, 1), np.int64)
-    sides = {SIDE[axis] for axis in dim.axes}
-    index = layout.index(dim).reshape(layout.grid)
-    if len(sides) == 1:
-        return index[:, :1] if 0 in sides else index[:1]
-    return index
+def shards_along(axes: tuple[str, ...], grid: Pair, split: Pair) -> int:
+    return prod(axis_size(axis, grid, split) for axis in axes)
 
 
 def needed_bytes(dst: Layout, boxes: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
-    """Two factors of every reader's bytes: [R, columns or 1, 1] and [1, C, 1]."""
+    """Two factors of every reader's bytes: [R, columns or 1] and [1, C]."""
     rows, columns = dst.grid
     first, second = np.full((rows, 1), float(dst.item)), np.ones((1, columns))
     for low, high in boxes:
@@ -196,7 +132,7 @@ def needed_bytes(dst: Layout, boxes: Sequence[Span]) -> tuple[np.ndarray, np.nda
             second = second * size
         else:
             first = first * size
-    return first[:, :, None], second[:, :, None]
+    return first, second
 
 
 def _read(terms: tuple[tuple[int, np.ndarray], ...], boxes: Sequence[Span]) -> Span:
@@ -221,99 +157,94 @@ def _sharded(dim: DimShard, side: int) -> bool:
     return bool(dim.step) and any(SIDE[axis] == side for axis in dim.axes)
 
 
-def shares(src: Layout, needs: Sequence[Span], side: int, first: np.ndarray) -> np.ndarray:
+def side_of(
+    src: Layout | None,
+    dst: Layout,
+    taken: Sequence[tuple[DimShard, Need]],
+    side: int,
+    first: np.ndarray,
+    weight: np.ndarray,
+) -> Side:
     """Which share of their pieces lies in each row (`side` 0) or column (1) of the source.
 
-    Readers are all those of that side of the grid by the classes, of which `first` are members, of
-    the other.
+    `taken`: the source's dimensions that this side shards. Readers are all those of that side of
+    the grid by the classes, of which `first` are members, of the other.
     """
-    result = np.repeat(_kept(src, side), len(first), 1 - side)
-    for dim, need in zip(src.dims, needs, strict=True):
-        if not _sharded(dim, side):
-            continue
-        other = 1 - side
-        low, high = (
-            part if part.shape[other] == 1 else np.take(part, first, other) for part in need
-        )
-        index = grid_index(src, dim)
-        if index.shape[other] > 1 and low.size * index.size > LARGEST:
-            continue
-        share = _overlap(low, high, index.reshape(-1), src.shards(dim), dim)
-        share = share.reshape(*low.shape, *index.shape)
-        result = result * share.sum(3 - side)
-    return result / np.maximum(result.sum(2, keepdims=True), TINY)
+    size = dst.grid[side]
+    if src is None:
+        return Side(weight, np.ones((size, size)), np.ones((len(first), size)), None)
+    used = tuple(sorted({axis for dim in src.dims for axis in dim.axes if SIDE[axis] == side}))
+    near, far, joint = _kept(used, side, dst.grid, src.split), np.ones((len(first), size)), None
+    for dim, need in taken:
+        part = _share_of(src, dst, dim, need, side, first)
+        if part.shape[0] > 1 and part.shape[1] > 1:
+            joint = part if joint is None else joint * part
+        elif part.shape[0] > 1:
+            near = near * part[:, 0]
+        else:
+            far = far * part[0]
+    return Side(weight, near, far, joint)
 
 
-def _kept(src: Layout, side: int) -> np.ndarray:
+@lru_cache(REMEMBERED)
+def _kept(used: tuple[str, ...], side: int, grid: Pair, split: Pair) -> np.ndarray:
     """1 where a node of one row (column) may take from another: axes that shard nothing stay."""
-    size = src.grid[side]
-    word = ("row", "col")[side]
-    used = {axis for dim in src.dims for axis in dim.axes if SIDE[axis] == side}
+    size, word = grid[side], ("row", "col")[side]
     if word in used or len(used) == 2:
-        allowed = np.ones((size, size))
-    elif not used:
-        allowed = np.eye(size)
-    else:
-        other = f"inner_{word}" if f"outer_{word}" in used else f"outer_{word}"
-        place = axis_place(other, src.grid, src.split).reshape(src.grid)
-        line = place[:, 0] if side == 0 else place[0]
-        allowed = (line[:, None] == line[None, :]).astype(float)
-    return allowed[:, None, :] if side == 0 else allowed[None, :, :]
+        return np.ones((size, size))
+    if not used:
+        return np.eye(size)
+    other = f"inner_{word}" if f"outer_{word}" in used else f"outer_{word}"
+    line = line_place(other, grid, split)
+    return (line[:, None] == line).astype(float)
 
 
-def _overlap(
-    low: np.ndarray, high: np.ndarray, index: np.ndarray, shards: int, dim: DimShard
+def _share_of(
+    src: Layout, dst: Layout, dim: DimShard, need: Need, side: int, first: np.ndarray
 ) -> np.ndarray:
-    """The share of [low, high) that lies in each shard of `index`: [rows, columns, len(index)].
+    """The share of readers' pieces in each row or column, [places or 1, classes or 1, givers]."""
+    both = 1 not in need.box[0].shape
+    if both:
+        box = tuple(np.take(each, first, 1 - side) for each in need.box)
+        return _share((box[0], box[1]), dim, src.split, dst.grid, side)
+    if need.dim is not None:
+        part = _known_share(dim, src.split, need.dim, dst.split, need.size, dst.grid, side)
+    else:
+        part = _share(need.box, dim, src.split, dst.grid, side)
+    return part if part.shape[1] == 1 else part[:, first]
+
+
+@lru_cache(REMEMBERED)
+def _known_share(
+    dim: DimShard, split: Pair, read: DimShard, read_split: Pair, size: int, grid: Pair, side: int
+) -> np.ndarray:
+    """The share that readers of a dimension laid out as `read` find where it lies as `dim`."""
+    return _share(span(read, size, grid, read_split), dim, split, grid, side)
+
+
+def _share(need: Span, dim: DimShard, split: Pair, grid: Pair, side: int) -> np.ndarray:
+    """[places along the side or 1, across it or 1, rows or columns].
 
     What lies in a halo counts for the shard whose step it is; the last shard has all that follows.
     """
-    begin = (index * dim.step).astype(np.float64)
-    end = np.where(index == shards - 1, np.inf, begin + dim.step)
-    begin = np.where(index == 0, -np.inf, begin)
-    both = np.minimum(high[:, :, None], end) - np.maximum(low[:, :, None], begin)
-    both = np.where(index < shards, np.maximum(both, 0), 0)
-    return both / np.maximum(high - low, 1)[:, :, None]
+    low, high = (each[:, :, None] for each in need)
+    share = np.ones((1, 1, grid[side]))
+    end = shards_along(dim.axes, grid, split) * dim.step
+    width = end
+    for axis in dim.axes:
+        size = axis_size(axis, grid, split)
+        width //= size
+        if SIDE[axis] != side:
+            continue
+        digit = line_place(axis, grid, split)
+        inside = _below(high, digit, width, size, end) - _below(low, digit, width, size, end)
+        share = share * np.where(digit < size, inside / np.maximum(high - low, 1), 0)
+    return share if side == 0 else share.swapaxes(0, 1)
 
 
-def _loads(split: Split) -> Traffic:
-    """Ports, links and transfers of readers whose needs are rows * columns, in bytes."""
-    rows, columns = split.rows, split.columns
-    own = split.own()
-    received = split.total() - own
-    sent = split.joined(rows, columns) - own
-    loads = [0.0]
-    for forth in (True, False):
-        east = _beyond(columns.transpose(1, 0, 2), forth).transpose(1, 0, 2)
-        loads.append(float(split.joined(rows, east).max(initial=0.0)))
-        loads.append(float(split.along_columns(_beyond(rows, forth)).max(initial=0.0)))
-    some = [(part > 0).astype(float) for part in (rows, columns)]
-    flows = split.joined(some[0], some[1]) - (own > 0)
-    moved, transfers = float(received.sum()), max(float(flows.sum()), 1.0)
-    return Traffic(
-        round(moved),
-        float(max(received.max(initial=0.0), sent.max(initial=0.0))),
-        max(loads) if moved else 0.0,
-        float(own.max(initial=0.0)),
-        float(flows.max(initial=0.0)),
-        moved / transfers,
-        (_apart(np.asarray(rows.any(axis=1))), _apart(np.asarray(columns.any(axis=0)))),
-    )
-
-
-def _apart(taken: np.ndarray) -> int:
-    """The farthest that any reader takes from, of [reader's, giver's place]."""
-    reader, giver = np.nonzero(taken)
-    return int(np.abs(reader - giver).max(initial=0))
-
-
-def _beyond(part: np.ndarray, forth: bool) -> np.ndarray:
-    """Of [readers, ..., givers]: sums of the givers on one side of each border, for the readers on
-    the other; a border has the number of the place before it.
-    """
-    place = np.arange(part.shape[-1])
-    ahead = place[:, None] > place[None, :]
-    before = np.cumsum(part, -1)
-    if not forth:
-        ahead, before = ~ahead, before[..., -1:] - before
-    return before * ahead[:, None, :]
+def _below(place: np.ndarray, digit: np.ndarray, width: int, size: int, end: int) -> np.ndarray:
+    """How many of the coordinates below `place` have a digit: it counts runs of `width` up to
+    `size`, and again; those from `end` on have the last one."""
+    rounds, rest = np.divmod(np.minimum(place, end), width * size)
+    more = np.where(digit == size - 1, np.maximum(place - end, 0), 0)
+    return rounds * width + np.clip(rest - digit * width, 0, width) + more

@@ -105,3 +105,25 @@ def test_a_broadcast_from_few_nodes_costs_more_than_from_many(name) -> None:
     costs = [exchange_cost(src, everywhere, RATES) for src in (few, many)]
     assert costs[0].cycles > costs[1].cycles
     assert all(getattr(cost, name) > 0 for cost in costs)
+
+
+@pytest.mark.parametrize("axes", [("row", "col"), ("col", "row")])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        (whole(40), whole(64)),
+        (DimShard(("row",), 10, 0, 10, 10), whole(64)),
+        (DimShard(("col", "row"), 2, 0, 2, 2), whole(64)),
+        (whole(40), DimShard(("col",), 16, 0, 16, 16)),
+    ],
+    ids=["everywhere", "by rows", "by columns and rows", "another dimension"],
+)
+def test_a_dimension_over_rows_and_columns_at_once(axes, wanted) -> None:
+    grid = (4, 5)
+    src = Layout((40, 64), (DimShard(axes, 2, 0, 2, 2), whole(64)), "BF16", grid)
+    dst = Layout((40, 64), wanted, "BF16", grid)
+    found = traffic(src, dst)
+    moved, port, link = walked(exchange_segments(dst, (src,), identity(dst)), grid)
+    assert found.bytes == moved
+    assert port <= found.port * 1.01 and found.port <= 1.3 * port + 1e-6
+    assert link <= found.link * 1.01 and found.link <= 1.3 * link + 1e-6
