@@ -125,7 +125,7 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
         size,
         cycles,
         bound(kind, target, size),
-        len(program.lists),
+        len(program.entries),
         time.perf_counter() - start,
     )
 

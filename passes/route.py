@@ -18,15 +18,16 @@ from dojocc.passes.collective_steps import SENT, Steps, lists_numbered, steps_of
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
 from dojocc.passes.solve.collective_routes import collective_routes
+from dojocc.passes.solve.folding import folded
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.intervals import Crowded, assign
 from dojocc.passes.solve.peers import merged
 from dojocc.passes.solve.routing_choice import Transfers, route_lists
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import DoesNotFit, InputError
+from dojocc.runtime.lists import ENTRY_DTYPE, PUSH
 from dojocc.runtime.mesh.ends import list_ends
 from dojocc.runtime.mesh.tables import RouteTable
-from dojocc.runtime.program import LIST_DTYPE, PUSH
 from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.target import Target
 
@@ -62,7 +63,9 @@ class Route(Pass):
        exchange's semaphore rises at both ends when the entry is done.
     3. Entries of one node that differ only in their peer become one, where the peers are in
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
-    4. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
+    4. Entries of all nodes are folded into rows, of which there are about as many on any number of
+       nodes (solve/folding.py). Nodes start their entries in the order that runtime/lists.py gives.
+    5. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
        mesh: x, then y, or else by rows of the route table: round what is dead (solve/routing.py),
        or round crowded links where that is modelled faster (solve/routing_choice.py), or, for
        collectives, with the load beside what is dead spread out (solve/collective_routes.py).
@@ -80,7 +83,7 @@ class Route(Pass):
         plan = schedule(the_program(op))
         number_semaphores(plan, target, ctx.resources)
         nodes = grid_nodes(plan, target)
-        parts = [np.zeros(0, LIST_DTYPE)]
+        parts = [np.zeros(0, ENTRY_DTYPE)]
         for each in sorted(plan.moving, key=lambda each: each.number.value.data):
             if isinstance(each, CollectiveOp):
                 parts += collective_lists(each, steps_of(ctx.resources, each, len(nodes)))
@@ -91,7 +94,8 @@ class Route(Pass):
         lists = np.concatenate(parts)
         steps = [number for each in plan.collectives for number in lists_numbered(each)]
         table = route_table(target, nodes, lists, np.array(steps, np.int64))
-        ctx.resources |= {LISTS: lists, ROUTES: table.legs, LIST_SETS: table.lists}
+        rows = folded(lists, plan.program.shape[1])
+        ctx.resources |= {LISTS: rows, ROUTES: table.legs, LIST_SETS: table.lists}
 
 
 def number_semaphores(plan: Schedule, target: Target, resources: dict[str, np.ndarray]) -> None:
@@ -215,7 +219,7 @@ def extent(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
 def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
     """The list entries of an exchange, one a segment."""
     assert exchange.semaphore is not None
-    rows = np.zeros(len(segments), LIST_DTYPE)
+    rows = np.zeros(len(segments), ENTRY_DTYPE)
     rows["list"] = exchange.number.value.data
     rows["cls"] = rows["peer_cls"] = CLASS
     rows["kind"] = PUSH
@@ -243,7 +247,7 @@ def collective_lists(op: CollectiveOp, steps: Steps) -> list[np.ndarray]:
     for place, step in enumerate(steps.steps):
         moves = step.moves
         check_moves(op, moves)
-        rows = np.zeros(len(moves), LIST_DTYPE)
+        rows = np.zeros(len(moves), ENTRY_DTYPE)
         rows["list"] = op.number.value.data + place
         rows["cls"] = rows["peer_cls"] = CLASS
         rows["kind"] = PUSH

@@ -20,7 +20,7 @@ from safetensors.numpy import save as save_tensors
 from dojocc.runtime.errors import ProgramFileError
 
 FORMAT = "dojo-program"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.msgpack"
 TENSORS = "tensors.safetensors"
 LARGEST_MANIFEST = 256 << 20

@@ -7,6 +7,7 @@ All parts are frozen data that check themselves against the target; `save` and `
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,18 @@ from dojocc.runtime.errors import DojoError, InputError, ProgramFileError
 from dojocc.runtime.files import write_atomically
 from dojocc.runtime.formats import FORMATS, decode
 from dojocc.runtime.layout import DimShard, Layout
+from dojocc.runtime.lists import (
+    DRAM_LOAD,
+    DRAM_STORE,
+    ENTRY_DTYPE,
+    LIST_DTYPE,
+    NO_SEMAPHORE,
+    PULL,
+    PUSH,
+    entries_of_rows,
+)
 from dojocc.runtime.mesh.tables import LIST_SET_DTYPE, ROUTE_DTYPE, RouteTable, check_routes
 from dojocc.runtime.program_checks import (
-    NO_SEMAPHORE,
     check_class,
     check_classes,
     check_lists,
@@ -28,35 +38,22 @@ from dojocc.runtime.program_checks import (
     check_plain,
     check_tensors,
 )
-from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import from_dict, to_dict
 
-__all__ = ["NO_SEMAPHORE", "LIST_DTYPE", "Program", "ProgramClass", "load", "save"]
-
-PUSH, PULL, DRAM_LOAD, DRAM_STORE = range(4)
-
-# One row a transfer-list entry: count1 x count0 runs of `bytes`, then one post to each semaphore.
-# A push is carried out for `peers` nodes, `peer`, `peer` + `peer_stride`, ..., in no fixed order,
-# each a whole transfer of its own: `far_sem` rises by one at each of them, `home_sem` by `peers` at
-# home. Transfers of any other kind have one peer.
-LIST_DTYPE = np.dtype(
-    [
-        ("list", "<u4"),
-        ("cls", "<u2"),
-        ("node", "<u4"),
-        ("kind", "u1"),
-        ("peer_cls", "<u2"),
-        ("peer", "<u4"),
-        ("peers", "<u4"),
-        ("peer_stride", "<u4"),
-        ("src", "<u8"),
-        ("dst", "<u8"),
-        *STRIDED,
-        ("far_sem", "u1"),
-        ("home_sem", "u1"),
-    ]
-)
+__all__ = [
+    "DRAM_LOAD",
+    "DRAM_STORE",
+    "ENTRY_DTYPE",
+    "LIST_DTYPE",
+    "NO_SEMAPHORE",
+    "PULL",
+    "PUSH",
+    "Program",
+    "ProgramClass",
+    "load",
+    "save",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +73,7 @@ class ProgramClass:
     kernels: tuple[tuple[str, int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        check_class(self)
+        check_class(self)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -125,6 +122,7 @@ class DramImage:
 class Program:
     """Everything a machine needs to run, and nothing of the compiler.
 
+    `lists` are rows that stand for many entries each; `entries` are those of every node.
     `routes` says how transfers travel where they do not simply go x, then y; walk them with
     `mesh.tables.program_routes`.
     """
@@ -142,14 +140,23 @@ class Program:
     routes: RouteTable = field(default_factory=RouteTable)
 
     def __post_init__(self) -> None:
-        check_classes(self.target, self.classes, len(self.marks))
+        check_classes(self.target, self.classes, len(self.marks))  # pyright: ignore[reportArgumentType]
         check_tensors(self.tensors)
-        check_placed(self)
+        check_placed(self)  # pyright: ignore[reportArgumentType]
         if self.lists.dtype != LIST_DTYPE or self.lists.ndim != 1:
-            raise InputError("a program's lists must be one row of LIST_DTYPE an entry")
-        check_lists(self.target, self.classes, self.lists)
+            raise InputError("a program's lists must be rows of LIST_DTYPE (runtime/lists.py)")
+        check_lists(self.target, self.classes, self.lists)  # pyright: ignore[reportArgumentType]
         check_routes(self.target, self.routes)
         check_plain(self.build)
+
+    @cached_property
+    def entries(self) -> np.ndarray:
+        """What the nodes carry out: ENTRY_DTYPE rows by list, class and node, a node's in the order
+        in which it starts them (lists.entries_of_rows). Read-only."""
+        sizes = [len(item.nodes) for item in self.classes]
+        found = entries_of_rows(self.lists, sizes, self.target.dips.count)
+        found.setflags(write=False)
+        return found
 
     def cls(self, name: str) -> ProgramClass:
         """The class of that name."""

@@ -14,12 +14,12 @@ import numpy as np
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.lists import DRAM_LOAD, DRAM_STORE, LARGEST_LISTS, LEVELS, NO_SEMAPHORE, PUSH
 from dojocc.runtime.target import Target
 
 if TYPE_CHECKING:
     from dojocc.runtime.program import Program, ProgramClass
 
-NO_SEMAPHORE = 255
 THREADS = 4
 LARGEST_RANK = 16
 PORT_DTYPES = (
@@ -174,44 +174,68 @@ def _check_span(program: Program, cls: str, address: int, layout: Layout, where:
 
 
 def check_lists(target: Target, classes: Sequence[ProgramClass], lists: np.ndarray) -> None:
-    """Entries are sorted, name nodes and semaphores that exist, and stay inside the memories."""
+    """Rows are sorted and stand for few enough entries; all of these name nodes and semaphores that
+    exist, and stay inside the memories.
+
+    An entry's place is linear in the numbers of its repetitions, so the ends of their ranges say it
+    for all of them.
+    """
     if not len(lists):
         return
     descends = np.zeros(len(lists) - 1, bool)
-    for name in ("node", "cls", "list"):
+    for name in ("cls", "list"):
         before, after = lists[name][:-1], lists[name][1:]
         descends = (before > after) | ((before == after) & descends)
     if descends.any():
-        raise InputError("transfer lists are not sorted by list, class and node")
+        raise InputError("transfer lists are not sorted by list and class")
+    repeats = np.stack([lists[f"repeat{level}"] for level in range(LEVELS)]).astype(np.float64)
+    _require(lists, repeats.min(0) >= 1, "a repetition of nothing")
+    if repeats.prod(0).sum() > LARGEST_LISTS:
+        raise InputError(
+            "the transfer lists stand for more entries than a program may have",
+            numbers=f"{repeats.prod(0).sum():.0f} entries, at most {LARGEST_LISTS}",
+        )
     sizes = np.array([len(item.nodes) for item in classes], np.int64)
-    dram = lists["kind"] >= 2
-    _require(lists, lists["kind"] <= 3, "an unknown kind of transfer")
+    dram = lists["kind"] >= DRAM_LOAD
+    _require(lists, lists["kind"] <= DRAM_STORE, "an unknown kind of transfer")
     _require(lists, lists["cls"] < len(classes), "a class that is not there")
-    _require(lists, lists["node"] < sizes[lists["cls"]], "a node outside its class")
+    low, high = _range(lists, "node")
+    _require(lists, (low >= 0) & (high < sizes[lists["cls"]]), "a node outside its class")
     peer_cls = np.where(dram, 0, lists["peer_cls"])
     _require(lists, peer_cls < len(classes), "a peer class that is not there")
     known = np.where(dram, target.dips.count, sizes[peer_cls])
     _require(lists, lists["peers"] >= 1, "no peer")
-    _require(
-        lists, (lists["kind"] == 0) | (lists["peers"] == 1), "several peers, which only a push has"
-    )
+    single = (lists["kind"] == PUSH) | (lists["peers"] == 1)
+    _require(lists, single, "several peers, which only a push has")
+    low, high = _range(lists, "peer")
     # In floats, which 2**32 peers at strides of 2**32 cannot overflow.
-    travel = (lists["peers"] - 1.0) * lists["peer_stride"]
-    _require(lists, lists["peer"] + travel < known, "a peer that is not there")
+    high = high + (lists["peers"] - 1.0) * lists["peer_stride"]
+    _require(lists, (low >= 0) & (high < known), "a peer that is not there")
     for name in ("far_sem", "home_sem"):
         known = (lists[name] < target.node.semaphores) | (lists[name] == NO_SEMAPHORE)
         _require(lists, known, "a semaphore that is not there")
     sram, hbm = target.node.sram_bytes, target.dips.hbm_bytes
-    for side, in_dram in (("src", lists["kind"] == 2), ("dst", lists["kind"] == 3)):
+    for side, in_dram in (("src", DRAM_LOAD), ("dst", DRAM_STORE)):
         low, high = _extent(lists, side)
-        inside = (low >= 0) & (high <= np.where(in_dram, hbm, sram))
+        inside = (low >= 0) & (high <= np.where(lists["kind"] == in_dram, hbm, sram))
         _require(lists, inside, f"bytes outside the memory at its {side} end")
 
 
+def _range(lists: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest value of a field in all entries of each row, as floats: exact wherever they
+    could be allowed."""
+    low = high = lists[name].astype(np.float64)
+    for level in range(LEVELS):
+        times = lists[f"repeat{level}"].astype(np.float64) - 1
+        travel = lists[f"{name}_step{level}"].astype(np.float64) * times
+        low, high = low + np.minimum(travel, 0), high + np.maximum(travel, 0)
+    return low, high
+
+
 def _extent(lists: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """First and last byte of every entry as floats: exact wherever they could be allowed."""
-    low = lists[side].astype(np.float64)
-    high = low + lists["bytes"]
+    """First byte and end of all entries of each row; 0 to 0 for those that move nothing."""
+    low, high = _range(lists, side)
+    high = high + lists["bytes"]
     empty = lists["bytes"] == 0
     for level in "01":
         count = lists[f"count{level}"].astype(np.float64)

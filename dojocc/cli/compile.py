@@ -27,6 +27,7 @@ from dojocc.passes.pipeline import PIPELINE
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.files import write_atomically
 from dojocc.runtime.isa.disasm import INLINE_BYTES, disassemble, sidecar_bytes
+from dojocc.runtime.lists import entry_counts
 from dojocc.runtime.program import Program, to_bytes
 from dojocc.runtime.verify import verify
 
@@ -128,7 +129,8 @@ def facts(result: Compilation) -> dict[str, object]:
             "sram_peak_bytes": program.build.get("sram_peak_bytes"),
             "sram_lower_bound_bytes": program.build.get("sram_lower_bound_bytes"),
             "words": sum(len(each.code) for each in program.classes),
-            "transfers": len(program.lists),
+            "list_rows": len(program.lists),
+            "transfers": int(entry_counts(program.lists).sum()),
         }
     return values | {"remarks": list(result.context.remarks)}
 
@@ -145,5 +147,5 @@ def summary(result: Compilation, program: Program, output: str) -> str:
     sram = f", {size_text(peak)} SRAM a node" if peak is not None else ""
     return (
         f"{output}: {nodes} nodes in {len(program.classes)} classes, {words} words, "
-        f"{len(program.lists)} transfers{sram}; {result.seconds:.2f} s"
+        f"{len(program.lists)} list rows{sram}; {result.seconds:.2f} s"
     )

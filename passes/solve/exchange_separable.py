@@ -15,7 +15,8 @@ import numpy as np
 
 from dojocc.passes.solve.exchange_elements import tail_bytes
 from dojocc.passes.solve.holders import SourceView
-from dojocc.passes.solve.segments import combined, spread, strided
+from dojocc.passes.solve.segments import combined, spread
+from dojocc.runtime.folds import openings, strided
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
 
@@ -127,7 +128,9 @@ def dim_pieces(
             bounds[j] = _bounds(dst, dim, source, j, coordinate, shard)
     key = combined(shard, *(column for pair in bounds.values() for column in pair))
     order = np.argsort(key, kind="stable")
-    first, count, src_stride, dst_stride = strided(key[order], src[order], local[order])
+    first, count, (src_stride, dst_stride) = strided(
+        openings([key[order]]), [src[order], local[order]]
+    )
     final = order[first + count - 1]
     first = order[first]
     order = np.argsort(shard[first], kind="stable")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dojocc.runtime.folds import openings, strided
 from dojocc.runtime.segments import SEGMENT_DTYPE
 
 COPY_BLOCK = 1 << 22  # bytes of index arrays built at a time when segments are applied
@@ -17,58 +18,6 @@ def spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For counts c: (i repeated c[i] times, 0..c[i]-1 within each)."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-
-
-def _diff_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Stretches of equal steps between neighbours: first, length, whether a key changes there."""
-    blocked = key[1:] != key[:-1]
-    src_step, dst_step = np.diff(src), np.diff(dst)
-    opens = np.ones(len(blocked), bool)
-    opens[1:] = (
-        blocked[1:]
-        | blocked[:-1]
-        | (src_step[1:] != src_step[:-1])
-        | (dst_step[1:] != dst_step[:-1])
-    )
-    first = np.flatnonzero(opens)
-    return first, np.diff(np.append(first, len(blocked))), blocked[first]
-
-
-def strided(
-    key: np.ndarray, src: np.ndarray, dst: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fold neighbours of one key at equal steps: (first, count, src step, dst step), in order.
-
-    Greedy from the left. A stretch of one step is used unless the stretch before it took its first
-    element, so single steps alternate; that is what the parity below computes without a loop.
-    """
-    if len(key) < 2:
-        zero = np.zeros(len(key), np.int64)
-        return np.arange(len(key)), zero + 1, zero, zero
-    first, length, blocked = _diff_runs(key, src, dst)
-    number = np.arange(len(first))
-    long = (length >= 2) & ~blocked
-    anchor = np.maximum.accumulate(np.where(long, number, np.where(blocked, number + 1, 0)))
-    used = long | (~blocked & ((number - anchor) % 2 == 0))
-    taken = np.zeros(len(used), bool)
-    taken[1:] = used[:-1]
-    start = (first + taken)[used]
-    count = (length + 1 - taken)[used]
-    covered = np.zeros(len(key) + 1, np.int64)
-    np.add.at(covered, start, 1)
-    np.add.at(covered, start + count, -1)
-    single = np.flatnonzero(np.cumsum(covered[:-1]) == 0)
-    start, count = np.append(start, single), np.append(count, np.ones(len(single), np.int64))
-    order = np.argsort(start)
-    start, count = start[order], count[order]
-    following = np.minimum(start + 1, len(key) - 1)
-    many = count > 1
-    return (
-        start,
-        count,
-        np.where(many, src[following] - src[start], 0),
-        np.where(many, dst[following] - dst[start], 0),
-    )
 
 
 def combined(*columns: np.ndarray) -> np.ndarray:
@@ -97,11 +46,15 @@ def fold_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray, size: np.ndarra
 
     shape = combined(key, size)
     by_shape = np.argsort(shape, kind="stable")
-    first, count0, src0, dst0 = strided(shape[by_shape], src[by_shape], dst[by_shape])
+    first, count0, (src0, dst0) = strided(
+        openings([shape[by_shape]]), [src[by_shape], dst[by_shape]]
+    )
     first = by_shape[first]
     shape = combined(shape[first], count0, src0, dst0)
     by_shape = np.argsort(shape, kind="stable")
-    outer, count1, src1, dst1 = strided(shape[by_shape], src[first][by_shape], dst[first][by_shape])
+    outer, count1, (src1, dst1) = strided(
+        openings([shape[by_shape]]), [src[first][by_shape], dst[first][by_shape]]
+    )
     outer = by_shape[outer]
     first, count0, src0, dst0 = first[outer], count0[outer], src0[outer], dst0[outer]
     rows = np.zeros(len(first), SEGMENT_DTYPE)

@@ -88,7 +88,7 @@ class Machine:
         ]
         self.dram: dict[int, Memory] = {}
         self.names = {c.name: number for number, c in enumerate(program.classes)}
-        self.parser = ListParser(self)
+        self.parser = ListParser(self)  # pyright: ignore[reportArgumentType]
         self.footprints = Footprints()
         self.operands: dict[tuple, Operand] = {}
         self.tapes: dict[str, Tape] = {}
@@ -119,7 +119,7 @@ class Machine:
 
     def fill_dram(self) -> None:
         """DRAM as far as images and lists use it."""
-        lists = self.program.lists
+        lists = self.program.entries
         sizes: dict[int, int] = {}
         for image in self.program.dram:
             end = image.address + self.program.tensors[image.tensor].nbytes

@@ -78,9 +78,7 @@ class ListParser:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.plans: dict[tuple, Plan] = {}
-        lists = machine.program.lists
-        order = np.lexsort((lists["node"], lists["cls"], lists["list"]))
-        self.lists = lists[order]
+        self.lists = machine.program.entries
 
     def entries(self, number: int, cls: int, nodes: np.ndarray) -> np.ndarray:
         """The entries of list `number` for these nodes of the class."""

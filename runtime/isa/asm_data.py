@@ -14,8 +14,9 @@ from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.isa.asm_source import Source, parts
 from dojocc.runtime.isa.asm_text import nearest
 from dojocc.runtime.layout import DimShard, Layout
+from dojocc.runtime.lists import LEVEL_FIELDS, LIST_DTYPE, NO_SEMAPHORE
 from dojocc.runtime.mesh.tables import LIST_SET_DTYPE, ROUTE_DTYPE, RouteTable
-from dojocc.runtime.program import LIST_DTYPE, NO_SEMAPHORE, DramImage, Image, Port
+from dojocc.runtime.program import DramImage, Image, Port
 
 KINDS = ("push", "pull", "dld", "dst")
 TENSOR_TYPES = (
@@ -24,13 +25,14 @@ TENSOR_TYPES = (
     *(f"float{bits}" for bits in (16, 32, 64)),
 )
 LARGEST_TENSOR = 1 << 40  # bytes
-# Fields of a list entry that stand as `name=number`, and what they are when left out.
+# Fields of a row of a list that stand as `name=number`, and what they are when left out.
 FIELDS = {
     **{"peer_cls": 0, "peers": 1, "peer_stride": 1},
     **dict.fromkeys(("src", "dst", "bytes"), 0),
     **{"count0": 1, "src_stride0": 0, "dst_stride0": 0},
     **{"count1": 1, "src_stride1": 0, "dst_stride1": 0},
     **{"far_sem": NO_SEMAPHORE, "home_sem": NO_SEMAPHORE},
+    **{name: int(name.startswith("repeat")) for name, _ in LEVEL_FIELDS},
 }
 
 
@@ -234,7 +236,7 @@ class Data:
         )
 
     def lists(self, classes: list[str]) -> np.ndarray:
-        """The entries sorted by list, class and node, otherwise in the order of the text."""
+        """The rows sorted by list and class, otherwise in the order of the text."""
         result = np.zeros(len(self.entries), LIST_DTYPE)
         for index, (row, token, cls, peer_cls) in enumerate(self.entries):
             for column, name in (("cls", cls), ("peer_cls", peer_cls)):
@@ -246,5 +248,5 @@ class Data:
                 row[column] = classes.index(name)
             for column, value in row.items():
                 result[column][index] = value
-        order = np.lexsort([result[name] for name in ("node", "cls", "list")])
+        order = np.lexsort([result[name] for name in ("cls", "list")])
         return result[order]

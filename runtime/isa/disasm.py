@@ -202,7 +202,7 @@ def spell_port(directive: str, port: Port) -> str:
 
 
 def list_lines(program: Program) -> Iterator[str]:
-    """Transfer lists, a header for every list and class, then its entries."""
+    """Transfer lists, a header for every list and class, then its rows."""
     before = None
     names = [spell_name(item.name) for item in program.classes]
     for row in program.lists:

@@ -1,7 +1,14 @@
 """Network rows: each hands one of the node's transfer lists to the list parser and goes on at once.
 
-A list is the program's data (see program.py): runs of bytes with two strides, the peer, and the
-semaphores to raise when an entry is done. Routing, pace and timing are the mesh's.
+A list is the program's data: rows of runs of bytes with two strides, the peer, and the semaphores
+to raise when an entry is done. Routing, pace and timing are the mesh's.
+
+A row stands for the same entry on many nodes, or for many like it on one: up to three nested
+repetitions (`repeat0` innermost), each with what it adds to node, peer, source and destination
+(`node_step0`, `peer_step0`, `src_step0`, `dst_step0`). An entry of a push has `peers` peers,
+`peer_stride` apart. A node starts its entries of a list by turn, (peer - node) modulo the nodes of
+the peer's class (for DRAM, modulo the DIPs); those of one turn by destination address, then in the
+order of the rows (assumed: any list parser that counts does this).
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def routes_taken(program: Program) -> Routes:
     `channel_cycle` of them is empty if no order in which lists meet can stop the mesh for good.
     """
     nodes = [item.nodes for item in program.classes]
-    entry, src, dst = list_ends(program.target, nodes, program.lists)
-    numbers = program.lists["list"][entry]
+    entry, src, dst = list_ends(program.target, nodes, program.entries)
+    numbers = program.entries["list"][entry]
     own = np.isin(numbers, program.routes.lists["list"])
     groups = [(None, ~own)] + [
         (int(number), numbers == number) for number in program.routes.lists["list"]

@@ -25,7 +25,7 @@ class Batch:
 
 def entries_of(program: Program, number: int, cls: int) -> np.ndarray:
     """The entries of list `number` of a class."""
-    lists = program.lists
+    lists = program.entries
     part = lists[np.searchsorted(lists["list"], number) :]
     part = part[: np.searchsorted(part["list"], number + 1)]
     return part[part["cls"] == cls]

@@ -37,7 +37,7 @@ class Legs:
 
 def check_network(program: Program, report: Report) -> None:
     """Every flow of every list."""
-    target, lists = program.target, program.lists
+    target, lists = program.target, program.entries
     nodes = [item.nodes for item in program.classes]
     numbers = np.unique(lists["list"]).tolist()
     own = {int(row["list"]): int(row["set"]) for row in program.routes.lists}

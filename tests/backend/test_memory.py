@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from backend_cases import TARGETS, TileModule, lower, run_all
 from kernel_cases import fused, layout, random
-from xdsl.dialects.builtin import f32
+from xdsl.dialects.builtin import ModuleOp, f32
 
+from dojocc.dialects.op import NNOp
 from dojocc.dialects.types import tensor
 from dojocc.passes.allocate import Allocate, reserved_bytes
 from dojocc.passes.liveness import lifetimes, schedule, the_program
@@ -19,6 +20,7 @@ from dojocc.passes.select import Select
 from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DoesNotFit, InputError, MachineStop, UsageError
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.lists import entries_of_rows, rows_of_entries
 
 SHAPE = (6, 32)
 ROWS = layout(SHAPE, shards={0: (("row", "col"), 1)})
@@ -26,7 +28,7 @@ COLUMNS = layout(SHAPE, shards={1: (("col",), 16)})
 WHOLE = layout(SHAPE)
 
 
-def negate(held: Layout) -> object:
+def negate(held: Layout) -> NNOp:
     return fused([tensor(held.shape)], f32, lambda b, x: b("negate", x))
 
 
@@ -44,12 +46,13 @@ def chain(steps: int) -> TileModule:
     return built
 
 
-def buffers(module: object) -> dict[str, tuple[int, int, int, int]]:
+def buffers(module: ModuleOp) -> dict[str, tuple[int, int, int, int]]:
     """Label -> (address, bytes, first step, end)."""
     live = lifetimes(schedule(the_program(module)))
     return {
         op.label.data: (op.address.value.data, reserved_bytes(op), life.start, life.end)
         for op, life in live.items()
+        if op.address is not None
     }
 
 
@@ -113,7 +116,7 @@ def test_an_exchange_is_waited_for_at_its_first_use() -> None:
     ctx = built.context()
     Allocate().apply(ctx, module)
     Route().apply(ctx, module)
-    semaphores = {op.semaphore.value.data for op in plan.exchanges}
+    semaphores = {op.semaphore.value.data for op in plan.exchanges if op.semaphore is not None}
     assert len(semaphores) == 2 and READY not in semaphores
     Select().apply(ctx, module)
     lines = [str(op) for op in module.walk() if op.name.startswith("disa.")]
@@ -162,7 +165,7 @@ def test_every_node_waits_for_what_comes_and_goes() -> None:
     ctx, module = built.context(), built.module()
     Allocate().apply(ctx, module)
     Route().apply(ctx, module)
-    lists = ctx.resources[LISTS]
+    lists = entries_of_rows(ctx.resources[LISTS], [6], 1)
     for op in schedule(the_program(module)).exchanges:
         rows = lists[lists["list"] == op.number.value.data]
         counted = arrivals(built.resources[op.segments.data], 6)
@@ -181,7 +184,7 @@ def test_a_lost_entry_is_a_deadlock() -> None:
         **{
             name: getattr(program, name) for name in program.__dataclass_fields__ if name != "lists"
         },
-        lists=program.lists[1:],
+        lists=rows_of_entries(program.entries[1:]),
     )
     with pytest.raises(MachineStop, match="deadlock"):
         run(lost, {"x": random(1, *SHAPE)})
@@ -252,6 +255,7 @@ def test_a_program_for_another_grid_is_refused() -> None:
     built = chain(1)
     ctx, module = built.context(), built.module()
     Allocate().apply(ctx, module)
+    assert ctx.target is not None
     ctx.target = ctx.target.with_dead([0])
     with pytest.raises(InputError, match="another grid"):
         Route().apply(ctx, module)

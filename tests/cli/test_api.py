@@ -17,7 +17,8 @@ from dojocc.dialects.context import DojoContext
 from dojocc.frontends.ir_file import read_ir, write_ir
 from dojocc.frontends.read import read_model
 from dojocc.runtime.errors import InputError, UsageError
-from dojocc.runtime.program import LIST_DTYPE, to_bytes
+from dojocc.runtime.lists import LIST_DTYPE
+from dojocc.runtime.program import to_bytes
 from dojocc.runtime.targets import load_target
 
 X = np.linspace(-2, 2, 32, dtype=np.float32).reshape(4, 8)

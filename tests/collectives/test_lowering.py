@@ -70,7 +70,7 @@ def test_steps_with_several_senders_have_a_semaphore_each() -> None:
 def test_every_transfer_raises_a_semaphore_that_is_waited_for() -> None:
     program = program_of(all_reduce(96))
     found = steps(all_reduce(96))
-    rows = program.lists
+    rows = program.entries
     assert rows["peers"].sum() == sum(each.arrivals.sum() for each in found.steps)
     assert (np.bincount(rows["node"], rows["peers"], 6) == found.sent).all()
     assert len(np.unique(rows["list"])) == len(found.steps)

@@ -7,7 +7,8 @@ import numpy as np
 from dojocc.runtime.isa.codec import encode
 from dojocc.runtime.isa.instr import Instr
 from dojocc.runtime.layout import DimShard, Layout
-from dojocc.runtime.program import LIST_DTYPE, Image, Mark, Port, Program, ProgramClass
+from dojocc.runtime.lists import LIST_DTYPE
+from dojocc.runtime.program import Image, Mark, Port, Program, ProgramClass
 from dojocc.runtime.targets import load_target
 
 TINY = "tests/targets/tiny.toml"
@@ -35,7 +36,7 @@ def list_rows(lists: list[dict]) -> np.ndarray:
     """List entries by the fields that matter; the others as a plain copy has them."""
     rows = np.zeros(len(lists), LIST_DTYPE)
     rows["far_sem"] = rows["home_sem"] = 255
-    for name in ("count0", "count1", "peers", "peer_stride"):
+    for name in ("count0", "count1", "peers", "peer_stride", "repeat0", "repeat1", "repeat2"):
         rows[name] = 1
     for row, fields in zip(rows, lists, strict=True):
         for name, value in fields.items():

@@ -103,7 +103,7 @@ def test_a_broadcast_image_is_kept_once() -> None:
     lists[0] |= {"src": 0, "dst": 256, "bytes": 64}
     built = program([["push 1"]], images={"x": (0, same, "FP32")}, lists=lists)
     machine = Machine(built)
-    plan = machine.parser.plan(built.lists, 0)
+    plan = machine.parser.plan(built.entries, 0)
     machine.parser.move(plan)
     assert plan.bytes == 64 * NODES
     held = machine.memory[0].read(256, 320)

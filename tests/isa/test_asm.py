@@ -14,7 +14,8 @@ from dojocc.runtime.isa.codec import encode_all
 from dojocc.runtime.isa.disasm import disassemble, listing, sidecar_bytes
 from dojocc.runtime.isa.instr import KINDS, Instr
 from dojocc.runtime.layout import Layout, whole
-from dojocc.runtime.program import LIST_DTYPE, Image, Mark, Program, ProgramClass, to_bytes
+from dojocc.runtime.lists import LIST_DTYPE
+from dojocc.runtime.program import Image, Mark, Program, ProgramClass, to_bytes
 from dojocc.runtime.targets import load_target
 
 HEAD = ".target d1-die\n.class g 1x2 nodes 0..1\n"
@@ -66,6 +67,7 @@ SOURCE = """\
 .list 0, grid
   .push 0, grid 1, src=640, dst=128, bytes=64, count0=4, src_stride0=-64, home_sem=2
   .push 1, spare 0, peers=2, peer_stride=2, src=64, dst=128, bytes=64, far_sem=3
+  .push 1, grid 0, dst=96, bytes=32, repeat1=2, node_step1=-1, src_step1=32, dst_step1=-32
 
 .list 7, spare
   .dld 0, dip 0, dst=128, bytes=64
@@ -91,11 +93,13 @@ def test_the_program_is_what_the_text_says():
     assert program.tensors["table"].tolist() == [[-7], [3]]
     assert np.signbit(program.tensors["weights"][0, 1])
     assert program.inputs[0].source == "input 0" and program.outputs[0].source == ""
-    assert program.lists["far_sem"].tolist() == [255, 3, 255]
-    assert program.lists["peer_cls"].tolist() == [0, 1, 0]
-    assert program.lists["peers"].tolist() == [1, 2, 1]
-    assert program.lists["peer_stride"].tolist() == [1, 2, 1]
-    assert program.lists["src_stride0"].tolist() == [-64, 0, 0]
+    assert program.lists["far_sem"].tolist() == [255, 3, 255, 255]
+    assert program.lists["peer_cls"].tolist() == [0, 1, 0, 0]
+    assert program.lists["peers"].tolist() == [1, 2, 1, 1]
+    assert program.lists["peer_stride"].tolist() == [1, 2, 1, 1]
+    assert program.lists["src_stride0"].tolist() == [-64, 0, 0, 0]
+    assert program.entries["node"].tolist() == [0, 0, 1, 1, 0]
+    assert program.entries["src"].tolist() == [32, 640, 0, 64, 0]
 
 
 def test_labels_formats_and_comments():
@@ -200,13 +204,14 @@ def test_a_target_of_ones_own_is_written_in_full():
     assert to_bytes(assemble(text)) == to_bytes(other)
 
 
-def test_entries_are_sorted_by_list_class_and_node():
+def test_rows_are_sorted_by_list_and_class():
     text = HEAD + ".list 1, g\n .push 1, g 0, bytes=4\n .push 0, g 1, bytes=8\n"
     text += ".list 0, g\n .pull 1, g 0, bytes=1\n .pull 1, g 0, bytes=2\n"
     lists = assemble(text).lists
     assert lists.dtype == LIST_DTYPE
-    assert lists["bytes"].tolist() == [1, 2, 8, 4]
+    assert lists["bytes"].tolist() == [1, 2, 4, 8]
     assert lists["kind"].tolist() == [1, 1, 0, 0]
+    assert assemble(text).entries["bytes"].tolist() == [1, 2, 8, 4]
 
 
 def test_images_reach_the_program():

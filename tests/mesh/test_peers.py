@@ -6,13 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dojocc.passes.solve.peers import merged, packed
+from dojocc.passes.solve.peers import merged
 from dojocc.passes.solve.segments import spread
-from dojocc.runtime.program import LIST_DTYPE
+from dojocc.runtime.folds import packed
+from dojocc.runtime.lists import ENTRY_DTYPE
 
 
 def rows_of(transfers: list[tuple[int, int, int, int]]) -> np.ndarray:
-    rows = np.zeros(len(transfers), LIST_DTYPE)
+    rows = np.zeros(len(transfers), ENTRY_DTYPE)
     rows["peers"] = rows["peer_stride"] = 1
     for row, values in zip(rows, transfers, strict=True):
         row["node"], row["peer"], row["src"], row["bytes"] = values

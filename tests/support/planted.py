@@ -17,6 +17,7 @@ from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DojoError
 from dojocc.runtime.isa.codec import decode_all, encode
 from dojocc.runtime.isa.instr import Instr
+from dojocc.runtime.lists import rows_of_entries
 from dojocc.runtime.program import NO_SEMAPHORE, Program
 
 Random = np.random.Generator
@@ -101,7 +102,7 @@ def needed_barriers(program: Program) -> list[int]:
             for row in buffers
             if row is not goal and row[5] >= 0 and (before is None or row[5] > before)
         )
-        mine = program.lists[program.lists["list"] == number]
+        mine = program.entries[program.entries["list"] == number]
         away = ((mine["peers"] > 1) | (mine["peer"] != mine["node"])).any()
         if away and (clears or used):
             found.append(barrier)
@@ -145,12 +146,12 @@ def changed_entry(
     program: Program, random: Random, change: Callable[[np.ndarray, int, int], bool]
 ) -> Program | None:
     """One list entry changed in place; `change` says whether it could."""
-    lists = program.lists.copy()
+    lists = program.entries.copy()
     nodes = len(program.classes[0].nodes)
     for index in random.permutation(len(lists))[:50].tolist():
         if change(lists, index, nodes):
             try:
-                return replace(program, lists=lists)
+                return replace(program, lists=rows_of_entries(lists))
             except DojoError:
                 return None
     return None
@@ -242,7 +243,7 @@ def overlapping_buffers(program: Program, random: Random) -> Program | None:
         return None
     number = int(random.choice(places))
     address, end = rows[number][2], rows[number][2] + rows[number][3]
-    lists, changes = program.lists.copy(), {}
+    lists, changes = program.entries.copy(), {}
     for word, instr in code_of(program):
         if instr.mnemonic in ("li", "lil") and instr.operands[1] == address:
             changes[word] = encode(Instr(instr.mnemonic, (instr.operands[0], address - 64)))
@@ -250,7 +251,7 @@ def overlapping_buffers(program: Program, random: Random) -> Program | None:
         lists[side][(lists[side] >= address) & (lists[side] < end)] -= np.uint64(64)
     rows[number][2] -= 64
     build = {**program.build, "buffers": rows}
-    return replace(with_code(program, changes), lists=lists, build=build)
+    return replace(with_code(program, changes), lists=rows_of_entries(lists), build=build)
 
 
 FAULTS: dict[str, Fault] = {

@@ -1,12 +1,14 @@
 """A small program with one of everything, for the tests of the program file."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dojocc.runtime.formats import encode
 from dojocc.runtime.layout import DimShard, Layout, whole
-from dojocc.runtime.program import LIST_DTYPE, DramImage, Image, Mark, Port, Program, ProgramClass
+from dojocc.runtime.lists import LIST_DTYPE
+from dojocc.runtime.program import DramImage, Image, Mark, Port, Program, ProgramClass
 from dojocc.runtime.targets import load_target
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +20,7 @@ def list_entry(**fields):
     row = np.zeros(1, LIST_DTYPE)
     row["bytes"] = row["count0"] = row["count1"] = 1
     row["peers"] = row["peer_stride"] = 1
+    row["repeat0"] = row["repeat1"] = row["repeat2"] = 1
     row["far_sem"] = row["home_sem"] = 255
     for name, value in fields.items():
         row[name] = value
@@ -28,7 +31,7 @@ def make_program(**changes):
     draw = np.random.default_rng(0)
     values = draw.normal(size=(4, 16)).astype(np.float32)
     code = np.arange(12, dtype=np.uint32)
-    fields = dict(
+    fields: dict[str, Any] = dict(
         target=load_target(TINY),
         classes=(
             ProgramClass(

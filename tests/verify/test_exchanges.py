@@ -11,6 +11,7 @@ from planted import plant
 from program_levels import Lowered, lower, sources
 
 from dojocc.dialects.mesh import ExchangeOp, need_layout
+from dojocc.runtime.lists import rows_of_entries
 from dojocc.runtime.program import Program
 from dojocc.runtime.verify.exchanges import check_exchanges
 from dojocc.runtime.verify.findings import Report
@@ -70,7 +71,7 @@ def test_each_fault_of_a_list_is_an_exchange_fault(fault: str) -> None:
 
 def test_a_missing_entry_names_the_bytes_and_nodes() -> None:
     program = lowered("conv_stride").program
-    changed = replace(program, lists=program.lists[1:])
+    changed = replace(program, lists=rows_of_entries(program.entries[1:]))
     ((what, numbers),) = findings(changed)
     assert what == "elements of the destination that no entry brings"
     assert numbers.startswith("from byte ") and "on nodes (" in numbers
@@ -78,21 +79,21 @@ def test_a_missing_entry_names_the_bytes_and_nodes() -> None:
 
 def test_half_an_element_is_named() -> None:
     program = lowered("attention").program
-    lists = program.lists.copy()
+    lists = program.entries.copy()
     lists["bytes"][0] -= 1
     assert ("an entry moves a part of an element", "1 B of 2") in findings(
-        replace(program, lists=lists)
+        replace(program, lists=rows_of_entries(lists))
     )
 
 
 def test_an_entry_from_another_buffer_is_named() -> None:
     program = lowered("attention").program
-    lists = program.lists.copy()
+    lists = program.entries.copy()
     lists["src"][0] = 0
-    (first, *_) = findings(replace(program, lists=lists))
+    (first, *_) = findings(replace(program, lists=rows_of_entries(lists)))
     assert first[0] == "an entry reads outside the exchange's sources"
-    lists["src"][0], lists["dst"][0] = program.lists["src"][0], 0
-    (first, *_) = findings(replace(program, lists=lists))
+    lists["src"][0], lists["dst"][0] = program.entries["src"][0], 0
+    (first, *_) = findings(replace(program, lists=rows_of_entries(lists)))
     assert first[0] == "an entry writes outside the destination"
 
 

@@ -1,0 +1,90 @@
+"""Tables written short: neighbours at equal steps become one row with a count and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LARGEST_KEY = 1 << 62
+
+
+def packed(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Few integer keys that order and tell apart rows as the columns do, the first before all."""
+    keys: list[np.ndarray] = []
+    room = 0
+    for column in columns:
+        low, high = int(column.min()), int(column.max())
+        span = high - low + 1
+        if span == 1:
+            continue
+        offset = column.astype(np.int64)
+        offset = offset - low if span <= LARGEST_KEY else offset
+        if keys and span <= room:
+            keys[-1] = keys[-1] * span + offset
+            room //= span
+        else:
+            keys.append(offset)
+            room = LARGEST_KEY // span
+    return keys
+
+
+def sorting(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The order that sorts rows by these columns, the first before all; equal rows keep theirs."""
+    count = len(columns[0])
+    if count == 0:
+        return np.zeros(0, np.int64)
+    keys = packed(columns)
+    if not keys:
+        return np.arange(count)
+    if len(keys) == 1:
+        return np.argsort(keys[0], kind="stable")
+    return np.lexsort(tuple(reversed(keys)))
+
+
+def openings(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Boolean: which rows differ from the row before them in one of the columns."""
+    opens = np.zeros(len(columns[0]), bool)
+    for column in columns:
+        opens[1:] |= column[1:] != column[:-1]
+    return opens
+
+
+def strided(
+    opens: np.ndarray, columns: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Fold neighbours at equal steps in all columns: (first, count, steps by column), in order.
+
+    opens: the rows that may not be folded with the row before. Greedy from the left: a stretch of
+    one step is used unless the stretch before it took its first row, so single steps alternate;
+    that is what the parity below computes without a loop. Rows that stand alone have steps of 0.
+    """
+    rows = len(opens)
+    if rows < 2:
+        zero = np.zeros(rows, np.int64)
+        return np.arange(rows), zero + 1, [zero for _ in columns]
+    steps = [np.diff(column) for column in columns]
+    blocked = opens[1:]
+    changes = openings([blocked, *steps]) | blocked
+    changes[0] = True
+    first = np.flatnonzero(changes)
+    length, blocked = np.diff(np.append(first, rows - 1)), blocked[first]
+    number = np.arange(len(first))
+    long = (length >= 2) & ~blocked
+    anchor = np.maximum.accumulate(np.where(long, number, np.where(blocked, number + 1, 0)))
+    used = long | (~blocked & ((number - anchor) % 2 == 0))
+    taken = np.zeros(len(used), bool)
+    taken[1:] = used[:-1]
+    start, count = (first + taken)[used], (length + 1 - taken)[used]
+    alone = np.ones(rows, np.int64)
+    alone[start] = count
+    covered = np.zeros(rows + 1, np.int64)
+    covered[start] += 1
+    covered[start + count] -= 1
+    head = np.cumsum(covered[:-1]) == 0
+    head[start] = True
+    start = np.flatnonzero(head)
+    count = alone[start]
+    many = count > 1
+    at = np.minimum(start, rows - 2)
+    return start, count, [np.where(many, step[at], 0) for step in steps]

@@ -1,0 +1,107 @@
+"""Transfer lists: the rows that a program holds, and the entries that its nodes carry out.
+
+A row stands for the same entry on many nodes, and for many like it on one: up to three nested
+repetitions, each a count and what node, peer, source and destination move by. Nodes' entries
+follow from rows by `entries_of_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dojocc.runtime.folds import sorting
+from dojocc.runtime.segments import STRIDED
+
+PUSH, PULL, DRAM_LOAD, DRAM_STORE = range(4)
+NO_SEMAPHORE = 255
+LEVELS = 3
+MOVING = ("node", "peer", "src", "dst")
+"""Fields that a repetition moves, each by `<field>_step<level>`."""
+LARGEST_LISTS = 1 << 25
+"""Entries that all rows of a program may stand for together: 2.9 GB when they are spelt out."""
+
+# What one node carries out: count1 x count0 runs of `bytes`, then one post to each semaphore.
+# A push is carried out for `peers` nodes, `peer`, `peer` + `peer_stride`, ..., in no fixed order,
+# each a whole transfer of its own: `far_sem` rises by one at each of them, `home_sem` by `peers` at
+# home. Transfers of any other kind have one peer.
+ENTRY_DTYPE = np.dtype(
+    [
+        ("list", "<u4"),
+        ("cls", "<u2"),
+        ("node", "<u4"),
+        ("kind", "u1"),
+        ("peer_cls", "<u2"),
+        ("peer", "<u4"),
+        ("peers", "<u4"),
+        ("peer_stride", "<u4"),
+        ("src", "<u8"),
+        ("dst", "<u8"),
+        *STRIDED,
+        ("far_sem", "u1"),
+        ("home_sem", "u1"),
+    ]
+)
+LEVEL_FIELDS = tuple(
+    (f"{name}{level}", dtype)
+    for level in range(LEVELS)
+    for name, dtype in (
+        ("repeat", "<u4"),
+        ("node_step", "<i4"),
+        ("peer_step", "<i4"),
+        ("src_step", "<i8"),
+        ("dst_step", "<i8"),
+    )
+)
+# One row of a program's lists: repeat2 x repeat1 x repeat0 entries, the first as its fields say,
+# the others moved by the steps of each level.
+LIST_DTYPE = np.dtype(
+    [*((name, ENTRY_DTYPE[name]) for name in ENTRY_DTYPE.names or ()), *LEVEL_FIELDS]
+)
+
+
+def rows_of_entries(entries: np.ndarray) -> np.ndarray:
+    """LIST_DTYPE rows of ENTRY_DTYPE entries, each a row that is not repeated."""
+    rows = np.zeros(len(entries), LIST_DTYPE)
+    for name in ENTRY_DTYPE.names or ():
+        rows[name] = entries[name]
+    for level in range(LEVELS):
+        rows[f"repeat{level}"] = 1
+    return rows
+
+
+def entry_counts(rows: np.ndarray) -> np.ndarray:
+    """How many entries each row stands for."""
+    return np.prod([rows[f"repeat{level}"].astype(np.int64) for level in range(LEVELS)], 0)
+
+
+def entries_of_rows(rows: np.ndarray, sizes: Sequence[int], dips: int) -> np.ndarray:
+    """All entries (ENTRY_DTYPE) by list, class and node, a node's in the order it starts them in.
+
+    sizes: nodes of each class. A node starts its entries of a list by turn, (peer - node) modulo
+    the nodes of the peer's class (or the DIPs), so that no two nodes go through their peers in
+    lock-step; those of one turn by `dst`, then in the order of the rows and of their repetitions.
+    The rows must have been checked (program_checks.check_lists).
+    """
+    repeats = [rows[f"repeat{level}"].astype(np.int64) for level in range(LEVELS)]
+    counts = entry_counts(rows)
+    owner = np.repeat(np.arange(len(rows)), counts)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    moved = {name: rows[name].astype(np.int64)[owner] for name in MOVING}
+    for level in range(LEVELS):
+        if (repeats[level] == 1).all():
+            continue
+        times, number = number % repeats[level][owner], number // repeats[level][owner]
+        for name in MOVING:
+            moved[name] += times * rows[f"{name}_step{level}"].astype(np.int64)[owner]
+    dram = rows["kind"] >= DRAM_LOAD
+    peers = np.where(dram, dips, np.array(sizes)[np.where(dram, 0, rows["peer_cls"])])
+    turn = (moved["peer"] - moved["node"]) % np.maximum(peers, 1)[owner]
+    columns = [rows["list"][owner], rows["cls"][owner], moved["node"], turn, moved["dst"]]
+    order = sorting(columns)
+    owner = owner[order]
+    result = np.empty(len(order), ENTRY_DTYPE)
+    for name in ENTRY_DTYPE.names or ():
+        result[name] = moved[name][order] if name in moved else rows[name][owner]
+    return result
