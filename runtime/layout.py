@@ -160,17 +160,23 @@ class Layout:
         """(representative node, nodes with the same content, slices of the tensor, slices of the
         buffer) for every distinct part; nodes that hold nothing have empty slices.
         """
-        start, stop = self.boxes()
-        shift = start - self.origin()
         first, group = self.distinct_boxes()
         order = np.argsort(group, kind="stable")
         ends = np.cumsum(np.bincount(group, minlength=len(first)))
-        for number, node in enumerate(first.tolist()):
-            members = order[ends[number - 1] if number else 0 : ends[number]]
-            low, high, at = start[node].tolist(), stop[node].tolist(), shift[node].tolist()
-            source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-            place = tuple(slice(s, s + b - a) for s, a, b in zip(at, low, high, strict=True))
-            yield node, members, source, place
+        for number, (node, place) in enumerate(
+            zip(first.tolist(), self.places(first), strict=True)
+        ):
+            yield node, order[ends[number - 1] if number else 0 : ends[number]], *place
+
+    def places(self, nodes: np.ndarray) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+        """(slices of the tensor, slices of the buffer) of what each of some nodes holds."""
+        start, stop = (box[nodes] for box in self.boxes())
+        shift = start - self.origin()[nodes]
+        ends = shift + stop - start
+        for low, high, at, end in zip(
+            *(x.tolist() for x in (start, stop, shift, ends)), strict=True
+        ):
+            yield tuple(map(slice, low, high)), tuple(map(slice, at, end))
 
     def write(self, array: np.ndarray, sram: np.ndarray, address: int) -> None:
         """Copy a host array (values) into SRAM bytes [nodes, sram_bytes] at `address` on every

@@ -93,6 +93,8 @@ class Access:
     def where(self) -> tuple[int, int]:
         """[low, high) absolute, over all nodes."""
         low, high = self.span()
+        if isinstance(self.base, int):
+            return self.base + low, self.base + high
         return int(np.min(self.base)) + low, int(np.max(self.base)) + high
 
 

@@ -9,6 +9,7 @@ bytes are then moved once for all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -69,6 +70,16 @@ class Moves:
     start: int
     stop: int
 
+    @cached_property
+    def bundles(self) -> tuple[np.ndarray, ...]:
+        """(bundle of every entry, an entry of every bundle) of entries that go to the same peers,
+        and for all of these peers the node and the bundle.
+        """
+        bundle, first = label([self.peer, self.peers, self.stride])
+        every, number = spread(np.zeros_like(first), self.peers[first])
+        node = self.peer[first][every] + number * self.stride[first][every]
+        return bundle, first, node, every
+
 
 def reach(fields: dict[str, np.ndarray], end: str) -> tuple[np.ndarray, np.ndarray]:
     """[low, high) of the bytes each entry touches at its `end` ("src" or "dst")."""
@@ -92,38 +103,64 @@ def spans(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, list[tuple[int
     return number, list(zip(low[order][starts].tolist(), ends[stops].tolist(), strict=True))
 
 
-def members(owner: np.ndarray, member: np.ndarray, owners: int) -> list[bytes]:
-    """For each owner the set of its members, as bytes that are equal for equal sets."""
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Sets of numbers: owner i's are `member[begin[i] : begin[i] + count[i]]`, ascending.
+
+    `number[i]`: equal for equal sets, rising with their first owners; `first[n]`: the first owner
+    of set number n.
+    """
+
+    member: np.ndarray
+    begin: np.ndarray
+    count: np.ndarray
+    number: np.ndarray
+    first: np.ndarray
+
+    def of(self, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(place in `owners`, member) for all members of these owners' sets."""
+        every, index = spread(self.begin[owners], self.count[owners])
+        return every, self.member[index]
+
+
+def spread(begin: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(i, begin[i] + step) for all steps below count[i], for all i."""
+    every = np.repeat(np.arange(len(count)), count)
+    before = np.cumsum(count) - count
+    return every, np.arange(len(every)) + (begin - before)[every]
+
+
+def sets_of(owner: np.ndarray, member: np.ndarray, owners: int) -> Sets:
+    """The set of members of each owner: found equal by a sum over their members, and compared."""
     width = int(member.max(initial=0)) + 1
-    pairs = np.unique(owner * width + member)
-    owner, member = np.divmod(pairs, width)
-    ends = np.searchsorted(owner, np.arange(owners + 1))
-    raw = member.tobytes()
-    return [raw[8 * a : 8 * b] for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+    owner, member = np.divmod(np.unique(owner * width + member), width)
+    count = np.bincount(owner, minlength=owners)
+    begin = np.cumsum(count) - count
+    mixed = (member.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    sums = np.append(np.uint64(0), np.cumsum((mixed ^ (mixed >> np.uint64(31))) * mixed))
+    total = (sums[begin + count] - sums[begin]).view(np.int64)
+    number, first = label([count, total])
+    other = np.arange(len(member)) + (begin[first[number]] - begin)[owner]
+    differs = np.zeros(owners, np.int64)
+    differs[owner[member[other] != member]] = 1
+    if differs.any():
+        number, first = label([number, differs * np.arange(1, owners + 1)])
+    order = np.argsort(first)
+    return Sets(member, begin, count, np.argsort(order)[number], first[order])
 
 
-def numbered(keys: list[bytes]) -> tuple[np.ndarray, list[bytes]]:
-    """(number of every key, the distinct keys)."""
-    known: dict[bytes, int] = {}
-    numbers = [known.setdefault(key, len(known)) for key in keys]
-    return np.array(numbers, np.int64), list(known)
-
-
-def signatures(moves: Moves, kinds: np.ndarray, nodes: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(signature of every node, kinds of entry that each signature receives)."""
-    bundle, first = label([moves.peer, moves.peers, moves.stride])
-    of_bundle, bundles = numbered(members(bundle, kinds, len(first)))
-    peers = moves.peers[first]
-    number = np.arange(int(peers.sum())) - np.repeat(np.cumsum(peers) - peers, peers)
-    every = np.repeat(np.arange(len(first)), peers)
-    node = moves.peer[first][every] + number * moves.stride[first][every]
-    signature, sets = numbered(members(node, of_bundle[every], nodes))
-    content = [np.frombuffer(each, np.int64) for each in bundles]
-    empty = np.zeros(0, np.int64)
-    return signature, [
-        np.unique(np.concatenate([content[b] for b in np.frombuffer(s, np.int64)] or [empty]))
-        for s in sets
-    ]
+def signatures(moves: Moves, kinds: np.ndarray, nodes: int) -> tuple[np.ndarray, ...]:
+    """(signature of every node, and one row for each kind of entry that a signature receives: the
+    signature, the kind).
+    """
+    bundle, first, node, every = moves.bundles
+    content = sets_of(bundle, kinds, len(first))
+    received = sets_of(node, content.number[every], nodes)
+    signature, number = received.of(received.first)
+    place, kind = content.of(content.first[number])
+    width = int(kind.max(initial=0)) + 1
+    owner, kind = np.divmod(np.unique(signature[place] * width + kind), width)
+    return received.number, owner, kind
 
 
 def canonical(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -150,11 +187,9 @@ def divisor(columns: list[np.ndarray]) -> np.ndarray:
 def covered_nodes(moves: Moves, nodes: int) -> np.ndarray:
     """Which nodes of the target have every byte of the span written."""
     kinds, first = label([moves.fields[name] for name in FIELDS])
-    signature, sets = signatures(moves, kinds, nodes)
-    owner = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
-    entry = first[np.concatenate(sets)]
-    wanted = {name: column[entry] for name, column in moves.fields.items()}
-    return is_covered(wanted, owner, len(sets), moves)[signature]
+    signature, owner, kind = signatures(moves, kinds, nodes)
+    wanted = {name: column[first[kind]] for name, column in moves.fields.items()}
+    return is_covered(wanted, owner, int(signature.max()) + 1, moves)[signature]
 
 
 def recipe(
@@ -171,9 +206,8 @@ def recipe(
     kinds, first = label(columns)
     fields = {name: moves.fields[name][first] for name in FIELDS}
     fields |= {"source": moves.source[first], "row": row[first]}
-    signature, sets = signatures(moves, kinds, groupings.nodes)
-    owner = np.repeat(np.arange(len(sets)), [len(s) for s in sets])
-    wanted = {name: column[np.concatenate(sets)] for name, column in fields.items()}
+    signature, owner, kind = signatures(moves, kinds, groupings.nodes)
+    wanted = {name: column[kind] for name, column in fields.items()}
     before = groupings.alike
     for part in old:
         before = groupings.join(before, part.grouping)
@@ -200,10 +234,7 @@ def rows_of_signatures(
 ) -> dict[str, np.ndarray]:
     """The entries of the signature `given` to each row, one after another; `to`: their row."""
     counts = np.bincount(owner, minlength=int(given.max()) + 1)
-    begins = np.cumsum(counts) - counts
-    every = np.repeat(np.arange(len(given)), counts[given])
-    before = np.cumsum(counts[given]) - counts[given]
-    entry = begins[given][every] + np.arange(len(every)) - before[every]
+    every, entry = spread((np.cumsum(counts) - counts)[given], counts[given])
     return {name: column[entry] for name, column in wanted.items()} | {"to": every}
 
 

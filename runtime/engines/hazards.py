@@ -51,14 +51,21 @@ def conflict(touches: list[Touch]) -> str | None:
     for store in stores:
         if not stores_once(store):
             return f"`{store.op.name}` at word {store.op.word} stores twice to one place"
+    placed = [t for t in touches if not t.stores and t.access is not None] + stores
+    near = meeting([t.place for t in stores], [t.place for t in placed])
+    loads = len(placed) - len(stores)
     for number, store in enumerate(stores):
-        others = [t for t in touches if not t.stores and t.access is not None] + stores[
-            number + 1 :
-        ]
-        for other in others:
-            if not compatible(store, other):
-                return f"words {store.op.word} and {other.op.word} meet in memory across iterations"
+        for other in np.flatnonzero(near[number]).tolist():
+            if not loads <= other <= loads + number and not compatible(store, placed[other]):
+                words = f"words {store.op.word} and {placed[other].op.word}"
+                return f"{words} meet in memory across iterations"
     return None
+
+
+def meeting(these: list[Access], those: list[Access]) -> np.ndarray:
+    """bool [these, those]: the spans over all nodes have common bytes."""
+    a, b = (np.array([x.where() for x in xs], np.int64).reshape(-1, 2) for xs in (these, those))
+    return (a[:, None, 0] < b[:, 1]) & (b[:, 0] < a[:, None, 1])
 
 
 def stores_once(store: Touch) -> bool:

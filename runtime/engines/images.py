@@ -20,14 +20,13 @@ def place(
     first, group = layout.distinct_boxes()
     start, stop = address, address + layout.bytes
     origin, width = frame(start, stop)
+    grouping = memory.groupings.get(group)
+    row = first if grouping.own else np.arange(len(first))
     buffer = np.zeros((len(first), width), np.uint8)
     rows = buffer[:, start - origin : stop - origin].view(codes.dtype)
     rows = rows.reshape(len(first), *layout.physical)
-    for number, (_, _, source, inside) in enumerate(layout.parts()):
+    for number, (source, inside) in zip(row.tolist(), layout.places(first), strict=True):
         rows[(number, *inside)] = codes[source]
-    grouping = memory.groupings.get(group)
-    if grouping.own:
-        buffer = buffer if len(group) == 1 else buffer[group]
     owned = content == NOT_FIXED
     memory.put(Part(start, stop, origin, buffer, grouping, owned, content))
 

@@ -11,7 +11,7 @@ import numpy as np
 from dojocc.runtime.engines.access import Access
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.exchange import spans
-from dojocc.runtime.engines.hazards import Touch, apart, conflict, narrowed
+from dojocc.runtime.engines.hazards import Touch, apart, conflict, meeting, narrowed
 from dojocc.runtime.engines.loads import affine
 from dojocc.runtime.engines.thread import Thread
 from dojocc.runtime.engines.tree import Call, Loop, Op
@@ -75,12 +75,12 @@ def without_conflict(loop: Loop, touches: list[Touch]) -> frozenset[int]:
 def loads_met(touches: list[Touch]) -> frozenset[int]:
     """Words of loads that read bytes the nest stores."""
     stores = [t.access for t in touches if t.stores and t.access is not None]
+    loads = [t for t in touches if not t.stores and t.access is not None]
+    near = meeting([t.place for t in loads], stores)
     return frozenset(
-        touch.op.word
-        for touch in touches
-        if not touch.stores
-        and touch.access is not None
-        and not all(apart(store, touch.access) for store in stores)
+        load.op.word
+        for number, load in enumerate(loads)
+        if not all(apart(stores[i], load.place) for i in np.flatnonzero(near[number]).tolist())
     )
 
 

@@ -153,8 +153,15 @@ class Thread:
 
 def _varies(generator: Generator) -> bool:
     """True when a field of the generator differs by node."""
-    fields = [getattr(generator, name) for name in VARYING]
-    return any(isinstance(value, np.ndarray) for value in (*fields, *generator.strides))
+    array = np.ndarray
+    return (
+        isinstance(generator.base, array)
+        or isinstance(generator.y0, array)
+        or isinstance(generator.x0, array)
+        or isinstance(generator.y_limit, array)
+        or isinstance(generator.x_limit, array)
+        or array in map(type, generator.strides)
+    )
 
 
 @overload
