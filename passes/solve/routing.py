@@ -8,14 +8,19 @@ that; they follow a spanning order (routing_tree.py), which has no rings either.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 
 from dojocc.passes.solve.routing_cut import unroutable
 from dojocc.passes.solve.routing_legs import cheapest_legs, hop_costs
 from dojocc.passes.solve.routing_tree import tree_legs
-from dojocc.runtime.mesh.routes import clear, components
+from dojocc.runtime.mesh.routes import clear, components, straight
 from dojocc.runtime.mesh.tables import ROUTE_DTYPE, RouteTable
 from dojocc.runtime.target import Target
+
+LARGEST_TABLE = 1 << 27
+"""Pairs of nodes that may be marked in a table, a byte each."""
 
 
 def detours(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
@@ -24,8 +29,7 @@ def detours(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     Of all routes those with the fewest legs, and of these the shortest as far as two legs go.
     InputError, with the cut, when no walk over live links joins a flow's ends.
     """
-    pairs = np.unique(np.asarray(src, np.int64) * target.positions + np.asarray(dst, np.int64))
-    src, dst = np.divmod(pairs, target.positions)
+    src, dst = distinct_pairs(target, np.asarray(src, np.int64), np.asarray(dst, np.int64))
     blocked = ~clear(target, src, dst)
     src, dst = src[blocked], dst[blocked]
     label = components(target)
@@ -48,6 +52,18 @@ def detour_table(target: Target, src: np.ndarray, dst: np.ndarray) -> RouteTable
     return RouteTable(detours(target, src, dst))
 
 
+def distinct_pairs(
+    target: Target, src: np.ndarray, dst: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each pair once, sorted: marked in a table of all pairs where that is not too large."""
+    keys, every = src * target.positions + dst, target.positions**2
+    if every > LARGEST_TABLE:
+        return np.divmod(np.unique(keys), target.positions)
+    seen = np.zeros(every, bool)
+    seen[keys] = True
+    return np.divmod(np.flatnonzero(seen), target.positions)
+
+
 def one_turn(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     """For each flow a node at which two legs meet and nothing dead is in their way, or -1.
 
@@ -55,37 +71,68 @@ def one_turn(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     rows and columns, first between the ends, then outside. Flows take the outside at the side given
     by the parity of their ends, so that they do not all crowd into one.
     """
-    row, col = np.divmod(src, target.cols)
-    to_row, to_col = np.divmod(dst, target.cols)
     via = np.full(len(src), -1, np.int64)
-    side = np.where((row + col + to_row + to_col) % 2, 1, -1)
+    left = Flows.of(target, src, dst)
     for step in range(max(target.rows, target.cols)):
         for sign in (1, -1):
             for rows in (True, False):
-                left = np.flatnonzero(via < 0)
-                if not len(left):
+                if not len(left.number):
                     return via
-                here, there = (row, to_row) if rows else (col, to_col)
-                middle = _middle(here[left], there[left], side[left] * sign, step)
-                limit = target.rows if rows else target.cols
-                inside = (middle >= 0) & (middle < limit)
-                left, middle = left[inside], middle[inside]
-                node = (
-                    middle * target.cols + col[left]
-                    if rows
-                    else to_row[left] * target.cols + middle
-                )
-                good = clear(target, src[left], node) & clear(target, node, dst[left])
-                good &= (node != src[left]) & (node != dst[left])
-                via[left[good]] = node[good]
+                node = _turns(target, left, rows, sign, step)
+                found = node >= 0
+                via[left.number[found]] = node[found]
+                left = left.where(~found)
     return via
+
+
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """Flows by number: where they start and end, and the side that they pass on (1 or -1)."""
+
+    number: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+    to_row: np.ndarray
+    to_col: np.ndarray
+    side: np.ndarray
+
+    @staticmethod
+    def of(target: Target, src: np.ndarray, dst: np.ndarray) -> Flows:
+        ends = (*np.divmod(src, target.cols), *np.divmod(dst, target.cols))
+        row, col, to_row, to_col = (end.astype(np.int32) for end in ends)
+        side = np.where((row + col + to_row + to_col) % 2, 1, -1).astype(np.int32)
+        return Flows(np.arange(len(src)), row, col, to_row, to_col, side)
+
+    def where(self, chosen: np.ndarray) -> Flows:
+        return Flows(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+
+def _turns(target: Target, flows: Flows, rows: bool, sign: int, step: int) -> np.ndarray:
+    """The node at which each flow turns in the row (or column) of this try; -1 where something dead
+    is in the way, or the turn is one of its ends."""
+    row, col, to_row, to_col = flows.row, flows.col, flows.to_row, flows.to_col
+    here, there = (row, to_row) if rows else (col, to_col)
+    middle = _middle(here, there, flows.side * np.int32(sign), step)
+    inside = (middle >= 0) & (middle < (target.rows if rows else target.cols))
+    middle = np.where(inside, middle, here)
+    if rows:
+        good = straight(target, row, col, middle, col)
+        good &= straight(target, middle, col, to_row, to_col)
+        good &= (middle != row) & ((middle != to_row) | (col != to_col))
+        node = middle * target.cols + col
+    else:
+        good = straight(target, row, col, to_row, middle)
+        good &= straight(target, to_row, middle, to_row, to_col)
+        good &= (middle != to_col) & ((middle != col) | (row != to_row))
+        node = to_row * target.cols + middle
+    return np.where(inside & good, node, -1)
 
 
 def _middle(here: np.ndarray, there: np.ndarray, side: np.ndarray, step: int) -> np.ndarray:
     """The row (or column) to try: from `there` back towards `here`, then outside of both."""
     away = np.abs(there - here)
-    back = there - np.sign(there - here) * step
-    outside = step - away
+    back = there - np.sign(there - here) * np.int32(step)
+    outside = np.int32(step) - away
     low, high = np.minimum(here, there), np.maximum(here, there)
     return np.where(step <= away, back, np.where(side > 0, high + outside, low - outside))
 

@@ -27,19 +27,30 @@ def list_ends(
     peers = entries["peers"].astype(np.int64)
     entry = np.repeat(np.arange(len(entries)), peers)
     turn = np.arange(len(entry)) - np.repeat(np.cumsum(peers) - peers, peers)
-    peer = entries["peer"].astype(np.int64)[entry] + turn * entries["peer_stride"][entry]
-    here, there = np.empty((2, len(entry)), np.int64)
-    kind = entries["kind"][entry]
-    dram = (kind == DRAM_LOAD) | (kind == DRAM_STORE)
+    peer = (
+        entries["peer"].astype(np.int64)[entry]
+        + turn * entries["peer_stride"].astype(np.int64)[entry]
+    )
+    first = np.zeros(len(entries), np.int64)
     for number, members in enumerate(nodes):
-        own = entries["cls"][entry] == number
-        here[own] = members[entries["node"][entry[own]]]
-        other = (entries["peer_cls"][entry] == number) & ~dram
-        there[other] = members[peer[other]]
+        own = entries["cls"] == number
+        first[own] = members[entries["node"][own]]
+    here, there = first[entry], np.empty(len(entry), np.int64)
+    dram = np.isin(entries["kind"], (DRAM_LOAD, DRAM_STORE))
+    for number, members in enumerate(nodes):
+        other = ((entries["peer_cls"] == number) & ~dram)[entry]
+        if other.all():
+            there = members[peer]
+        else:
+            there[other] = members[peer[other]]
+    dram = dram[entry]
     for dip in np.unique(peer[dram]):
         chosen = dram & (peer == dip)
         there[chosen] = gateways(target, int(dip), here[chosen])
-    inward = (kind == PULL) | (kind == DRAM_LOAD)
+    inward = np.isin(entries["kind"], (PULL, DRAM_LOAD))
+    if not inward.any():
+        return entry, here, there
+    inward = inward[entry]
     return entry, np.where(inward, there, here), np.where(inward, here, there)
 
 

@@ -172,11 +172,17 @@ def route_legs(
 
 def clear(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     """Boolean [flows]: no dead link on the leg from each source to its destination."""
+    return straight(target, *np.divmod(src, target.cols), *np.divmod(dst, target.cols))
+
+
+def straight(
+    target: Target, row: np.ndarray, col: np.ndarray, to_row: np.ndarray, to_col: np.ndarray
+) -> np.ndarray:
+    """The same for legs between rows and columns."""
     along, across = _dead_before(target)
-    row, col = np.divmod(src, target.cols)
-    to_row, to_col = np.divmod(dst, target.cols)
-    in_row = along[row, col] == along[row, to_col]
-    return in_row & (across[row, to_col] == across[to_row, to_col])
+    begin, end = row * target.cols, to_row * target.cols
+    clear_row = along[begin + col] == along[begin + to_col]
+    return clear_row & (across[begin + to_col] == across[end + to_col])
 
 
 @lru_cache(maxsize=32)
@@ -267,11 +273,11 @@ def channel_cycle(routes: Routes) -> list[int]:
 
 @lru_cache(maxsize=32)
 def _dead_before(target: Target) -> tuple[np.ndarray, np.ndarray]:
-    """Dead links west of each node in its row, and north of it in its column: [rows, cols] each."""
+    """Dead links west of each node in its row, and north of it in its column: [positions] each."""
     alive = link_alive(target).reshape(target.rows, target.cols, 4)
     along = np.cumsum(~alive[:, :, WEST], 1)
     across = np.cumsum(~alive[:, :, NORTH], 0)
-    return along, across
+    return along.reshape(-1).astype(np.int32), across.reshape(-1).astype(np.int32)
 
 
 def _check_ends(target: Target, ends: np.ndarray) -> None:
