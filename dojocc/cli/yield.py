@@ -37,12 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how often a fault is next to an earlier one ({standard.clustering})",
     )
     parser.add_argument("--input", metavar="IN.npz", help="inputs to compare on (random ones)")
+    parser.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="check the routes of each program only, not all that `dojocc verify` checks",
+    )
     add_choices(parser)
     add_json(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print the curve; exit code 1 when a program gives other numbers."""
+    """Print the curve; exit code 1 when a program is unsound or gives other numbers."""
     if arguments.trials < 1:
         raise UsageError("--trials must be at least 1", numbers=f"have {arguments.trials}")
     faults = FaultModel(
@@ -63,6 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
             arguments.trials,
             whole,
             lambda number: tell("fault map", number, arguments.trials),
+            not arguments.no_verify,
         )
     steps = curve(trials)
     if arguments.json:
@@ -75,6 +81,13 @@ def execute(arguments: argparse.Namespace) -> int:
             "a program gives other numbers than the fault-free one",
             where=f"map {wrong[0].number} of seed {arguments.seed}",
             numbers=f"{len(wrong)} of {len(trials)} maps, relative error {wrong[0].error:.2e}",
+        )
+    unsound = [each for each in trials if each.outcome == "unsound"]
+    if unsound:
+        raise InputError(
+            "the verifier finds faults in a program",
+            where=f"map {unsound[0].number} of seed {arguments.seed}",
+            numbers=f"{len(unsound)} of {len(trials)} maps; {unsound[0].reason}",
         )
     return 0
 
@@ -119,6 +132,6 @@ def text(trials: list[Trial], steps: list[Step], cycles: int) -> str:
     lines += [
         f"map {each.number}: {each.dead_nodes} nodes, {each.dead_links} links: {each.reason}"
         for each in trials
-        if each.outcome == "refused"
+        if each.outcome in ("refused", "unsound")
     ]
     return "\n".join(lines)

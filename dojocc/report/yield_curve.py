@@ -1,7 +1,7 @@
 """The yield curve: on how many random fault maps a model compiles, runs and gives the same numbers.
 
-The model is compiled for each map, the routes are checked for deadlock, the program is run on the
-same inputs as the fault-free one, and its predicted cycles are set against that one's.
+The model is compiled for each map, the program is verified and run on the same inputs as the
+fault-free one, and its predicted cycles are set against that one's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dojocc.runtime.mesh.faults import FaultMap, FaultModel, random_map
 from dojocc.runtime.mesh.routes import channel_cycle
 from dojocc.runtime.program import Program
 from dojocc.runtime.timing import time_program
+from dojocc.runtime.verify import verify
 
 ALLOWED = {"fp32": 1e-4, "bf16": 5e-2}
 """Largest relative error against the fault-free outputs: other grids may add up in other orders."""
@@ -27,9 +28,10 @@ ALLOWED = {"fp32": 1e-4, "bf16": 5e-2}
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one fault map. `outcome` is "same", "differs" or "refused"; `reason` says why
-    it was refused; `slower` is cycles over those of the fault-free program; `error` the largest
-    relative error of its outputs, 0 when every bit is the same.
+    """What became of one fault map. `outcome` is "same", "differs", "unsound" (the verifier found a
+    fault) or "refused"; `reason` says why, or what was found; `slower` is cycles over those of the
+    fault-free program; `error` the largest relative error of its outputs, 0 when every bit is the
+    same.
     """
 
     number: int
@@ -79,24 +81,37 @@ def yield_trials(
     count: int,
     whole: Healthy,
     tell: Callable[[int], None] = lambda number: None,
+    verified: bool = True,
 ) -> list[Trial]:
     """`count` trials; map number i depends on options.seed and i only."""
     trials = []
     for number in range(count):
         tell(number)
         drawn = random_map(whole.program.target, faults, options.seed, number)
-        trials.append(trial(model, options, drawn, number, whole))
+        trials.append(trial(model, options, drawn, number, whole, verified))
     return trials
 
 
-def trial(model: Any, options: Options, drawn: FaultMap, number: int, whole: Healthy) -> Trial:
-    """One fault map: compile, check, run, compare, time."""
+def trial(
+    model: Any,
+    options: Options,
+    drawn: FaultMap,
+    number: int,
+    whole: Healthy,
+    verified: bool = True,
+) -> Trial:
+    """One fault map: compile, check, run, compare, time. The check is the verifier's, or, where
+    that is not wanted, of the routes alone."""
     made = Trial(number, len(drawn.nodes), len(drawn.links), "refused")
     try:
         target = drawn.applied(whole.program.target)
         program = compile_model(model, replace(options, target=target, defects=None)).program
         assert program is not None
-        check_deadlock(program)
+        if not verified:
+            check_deadlock(program)
+        elif found := verify(program).findings:
+            text = " ".join(str(found[0]).split())
+            return replace(made, outcome="unsound", reason=f"{text} ({len(found)} findings)")
         outputs = run(program, whole.inputs, mode="exact").outputs
         cycles = time_program(program).cycles
     except DojoError as error:

@@ -12,10 +12,12 @@ from mesh_maps import grid_target
 
 from dojocc import zoo
 from dojocc.compiler import Options
+from dojocc.report import yield_curve
 from dojocc.report.yield_curve import Trial, curve, healthy, largest_error, trial
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.mesh.faults import FaultMap, FaultModel, random_map
 from dojocc.runtime.targets import load_target
+from dojocc.runtime.verify.findings import Finding, Report
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,18 @@ def test_a_map_without_room_is_refused_with_the_reason(model: Path) -> None:
     rest = tuple((r, c) for r in range(2) for c in range(3))
     made = trial(model, options, FaultMap(rest, ()), 4, whole)
     assert made.outcome == "refused" and "has no live node" in made.reason
+
+
+def test_an_unsound_program_is_told_with_its_first_finding(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = Report([Finding("race", "reads bytes that may still be written", "word 7", "64 B")])
+    monkeypatch.setattr(yield_curve, "verify", lambda program: report)
+    words = ("yield", model, "--target", "tests/targets/tiny.toml", "--trials", 1, "--nodes", 0)
+    answer = dojocc(*words, "--links", 0)
+    assert answer.code == 1 and "the verifier finds faults in a program" in answer.err
+    assert "race: reads bytes that may still be written where: word 7" in answer.out + answer.err
+    assert dojocc(*words, "--links", 0, "--no-verify").code == 0
 
 
 def test_errors_are_relative_and_zero_only_for_equal_bits() -> None:
