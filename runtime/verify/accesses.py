@@ -5,17 +5,16 @@ Also what can be said without replay: accesses that leave SRAM or their buffer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import reduce
-from math import gcd
 
 import numpy as np
 
-from dojocc.runtime.program import Program
+from dojocc.runtime.program import Port, Program
 from dojocc.runtime.verify.buffers import Buffer, Buffers
 from dojocc.runtime.verify.clocks import THREADS, Place
 from dojocc.runtime.verify.findings import Finding, Report, code_place
-from dojocc.runtime.verify.footprint import box_runs
+from dojocc.runtime.verify.footprint import Runs, box_runs, strided_runs
 from dojocc.runtime.verify.lists import KINDS, entries_of
 from dojocc.runtime.verify.order import Event, Events, Order
 from dojocc.runtime.verify.spread import Part, parts, split_self, touched_classes
@@ -24,6 +23,8 @@ from dojocc.runtime.verify.trace import Step
 
 TRANSFERS = THREADS
 """The kind of reader that is no thread."""
+MANY = 256
+"""Arrays of edges that are kept before they are joined."""
 Content = Step | list[Part] | Buffer
 
 
@@ -57,8 +58,8 @@ class Memory:
         """Find the events of this memory; nothing is replayed yet."""
         self.uses: dict[tuple[object, ...], list[tuple[Use, Content]]] = {}
         self.prepare()
-        self.cell = self.find_cell()
         self.high = self.highest()
+        self.edges = self.find_edges()
         readers = {use.reader for each in self.uses.values() for use, _ in each}
         self.readers = sorted(readers | {TRANSFERS})
 
@@ -139,32 +140,30 @@ class Memory:
             ((entries["kind"] == 0) & writes | (entries["kind"] == 1) & (not writes)).any()
         )
 
-    def find_cell(self) -> int:
-        """The largest power of two that divides every address and length, up to 64."""
-        values: set[int] = set()
+    def find_edges(self) -> np.ndarray:
+        """Where any access, buffer or tensor begins or ends, within what is touched at all."""
+        found = [np.array([0, self.high])]
+        for item in (*self.images, *self.inputs, *self.outputs):
+            found.append(np.array([item.address, item.address + item.layout.bytes]))
+        for port in self.outputs:
+            found += [ends_of(runs, np.array([port.address])) for _, runs in held(port)]
         for each in self.uses.values():
             for _, content in each:
                 if isinstance(content, Step):
                     for touch in content.touches:
-                        runs = box_runs(touch.box)
-                        values |= {int(v) for v in np.unique(touch.bases)}
-                        values |= {
-                            int(np.bitwise_or.reduce(a)) if len(a) else 0
-                            for a in (runs.starts, runs.ends)
-                        }
+                        if not content.indexed:
+                            found.append(ends_of(box_runs(touch.box), touch.bases))
                 elif isinstance(content, list):
-                    for part in content:
-                        for a in (part.address, part.runs.starts, part.runs.ends):
-                            values.add(int(np.bitwise_or.reduce(a)))
+                    found += [ends_of(part.runs, part.address) for part in content]
                 else:
-                    values |= {content.address, content.bytes}
-        for item in (*self.images, *self.inputs, *self.outputs):
-            values |= {item.address, item.layout.item, *item.layout.strides}
-        low = reduce(gcd, (abs(v) for v in values), 64)
-        return low & -low
+                    found.append(np.array([content.address, content.address + content.bytes]))
+            if len(found) > MANY:
+                found = [np.unique(np.concatenate(found))]
+        edges = np.unique(np.concatenate(found))
+        return edges[(edges >= 0) & (edges <= self.high)]
 
     def highest(self) -> int:
-        """The end of what is touched, within SRAM, in whole cells; touches outside are reported."""
+        """The end of what is touched, within SRAM; touches outside are reported."""
         sram = self.program.target.node.sram_bytes
         high = [
             item.address + item.layout.bytes for item in (*self.images, *self.inputs, *self.outputs)
@@ -183,7 +182,7 @@ class Memory:
                     high += [int(part.address.max()) + part.runs.span[1] for part in content]
                 else:
                     high.append(content.address + content.bytes)
-        return -(-min(max(high, default=0), sram) // 64) * 64
+        return max(min(max(high, default=0), sram), 1)
 
     def outside(self, use: Use, first: int, last: int) -> None:
         self.report.add(
@@ -208,3 +207,23 @@ class Memory:
             + ", "
             + code_place(self.program, cls, thread, step.word, step.call)
         )
+
+
+def ends_of(runs: Runs, bases: np.ndarray) -> np.ndarray:
+    """Where runs above these bases begin and end."""
+    ends = np.concatenate([runs.starts, runs.ends])
+    return np.unique(np.unique(bases)[:, None] + ends)
+
+
+def held(port: Port) -> Iterator[tuple[np.ndarray, Runs]]:
+    """(nodes, runs relative to the port's address) of the elements that nodes hold."""
+    layout = port.layout
+    for _, members, source, place in layout.parts():
+        dims = tuple(
+            (part.stop - part.start, stride)
+            for part, stride in zip(source, layout.strides, strict=True)
+        )
+        shift = sum(p.start * stride for p, stride in zip(place, layout.strides, strict=True))
+        runs = strided_runs(layout.item, dims)
+        if len(runs.starts):
+            yield np.sort(members), Runs(runs.starts + shift, runs.ends + shift)

@@ -15,6 +15,7 @@ import numpy as np
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.program import Program, layout_of_tree
 from dojocc.runtime.verify.findings import Finding, Report
+from dojocc.runtime.verify.lists import distinct
 from dojocc.runtime.verify.trace import Step
 
 KEY = "buffers"
@@ -97,21 +98,20 @@ class Buffers:
         good = (place >= 0) & (high <= end[np.maximum(place, 0)])
         return ~good & (high > low)
 
-    def holds(self, cls: int, position: int, nodes: np.ndarray, address: np.ndarray) -> np.ndarray:
-        """Which of these bytes are of elements that the layout of a buffer alive at `position` puts
-        there; all, where no buffer says."""
-        result = np.ones(len(address), bool)
+    def holds(
+        self, cls: int, position: int, nodes: np.ndarray, begin: np.ndarray, end: np.ndarray
+    ) -> np.ndarray:
+        """Which of the bytes [begin, end) have some of an element that the layout of a buffer alive
+        at `position` puts there; all, where no buffer says."""
+        result = np.ones(len(begin), bool)
         for buffer in self.of[cls]:
-            mine = (address >= buffer.address) & (address < buffer.address + buffer.bytes)
+            mine = (begin >= buffer.address) & (begin < buffer.address + buffer.bytes)
             if buffer.first <= position < buffer.end and mine.any():
-                layout = buffer.layout
-                start, stop = layout.boxes()
-                low, high = start - layout.origin(), stop - layout.origin()
-                rest, inside = address[mine] - buffer.address, np.ones(int(mine.sum()), bool)
-                for dim, stride in enumerate(layout.strides):
-                    place, rest = np.divmod(rest, stride)
-                    inside &= (place >= low[nodes[mine], dim]) & (place < high[nodes[mine], dim])
-                result[mine] = inside
+                first, group = buffer.layout.distinct_boxes()
+                spans = (begin[mine] - buffer.address, end[mine] - buffer.address)
+                row, member = distinct((group[nodes[mine]], *spans))
+                some = (first[group[nodes[mine][row]]], *(each[row] for each in spans))
+                result[mine] = some_held(buffer.layout, *some)[member]
         return result
 
     def name_at(self, cls: int, address: int) -> str:
@@ -148,3 +148,19 @@ class Buffers:
                                 f" [{other.address}, {other.address + other.bytes})",
                             )
                         )
+
+
+def some_held(layout: Layout, nodes: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Which of the bytes [begin, end) of a node's buffer have some of an element that it holds."""
+    low, high = begin // layout.item, -(-end // layout.item)
+    count = high - low
+    span = np.repeat(np.arange(len(nodes)), count)
+    place = (np.arange(len(span)) - (np.cumsum(count) - count - low)[span]) * layout.item
+    start, stop = layout.boxes()
+    origin = layout.origin()
+    inside = np.ones(len(span), bool)
+    for dim, stride in enumerate(layout.strides):
+        at, place = np.divmod(place, stride)
+        at += origin[nodes, dim][span]
+        inside &= (at >= start[nodes, dim][span]) & (at < stop[nodes, dim][span])
+    return np.bincount(span[inside], minlength=len(nodes)) > 0

@@ -17,7 +17,7 @@ import numpy as np
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.program import PUSH, Program, layout_of_tree
 from dojocc.runtime.verify.findings import Finding, Report, node_names
-from dojocc.runtime.verify.lists import each_peer, entries_of
+from dojocc.runtime.verify.lists import distinct, each_peer, entries_of
 from dojocc.runtime.verify.movement import ZERO, element_map
 
 KEY = "exchanges"
@@ -217,13 +217,13 @@ def compare(
     offset = (entries["dst"].astype(np.int64)[entry] - goal.address) // size
     at_goal = goal.which[peer] * (goal.bytes // size) + offset
     arrived = peer * brought.shape[1] + offset
-    key = np.stack([entries[name].astype(np.int64) for name in SHAPE], 1)
-    shapes, member = np.unique(key, axis=0, return_inverse=True)
-    member = member.reshape(-1)[entry]
-    order = np.argsort(member, kind="stable")
-    ends = np.cumsum(np.bincount(member, minlength=len(shapes)))
+    key = [entries[name].astype(np.int64) for name in SHAPE]
+    rows, member = distinct(key)
+    order = np.argsort(member[entry], kind="stable")
+    ends = np.cumsum(np.bincount(member[entry], minlength=len(rows)))
     flat = brought.reshape(-1)
-    for number, shape in enumerate(shapes.tolist()):
+    for number, row in enumerate(rows.tolist()):
+        shape = [int(column[row]) for column in key]
         mine = order[ends[number - 1] if number else 0 : ends[number]]
         from_source, from_goal = places(shape, size)
         step = max(1, CHUNK // len(from_goal))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,10 +27,30 @@ class Batch:
 
 def entries_of(program: Program, number: int, cls: int) -> np.ndarray:
     """The entries of list `number` of a class."""
-    lists = program.entries
-    part = lists[np.searchsorted(lists["list"], number) :]
-    part = part[: np.searchsorted(part["list"], number + 1)]
+    if program not in _FIRSTS:
+        _FIRSTS[program] = np.ascontiguousarray(program.entries["list"])
+    first, end = np.searchsorted(_FIRSTS[program], [number, number + 1])
+    part = program.entries[first:end]
     return part[part["cls"] == cls]
+
+
+_FIRSTS: WeakKeyDictionary[Program, np.ndarray] = WeakKeyDictionary()
+"""The list numbers of programs under examination, by themselves: searched in many times."""
+
+
+def distinct(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(first, member): one row of each sort of rows, the sorts in lexical order, and every row's
+    sort. Rows are given by columns of whole numbers."""
+    code, limit = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        values, place = np.unique(column, return_inverse=True)
+        if limit * len(values) > 1 << 62:
+            code = np.unique(code, return_inverse=True)[1].reshape(-1)
+            limit = int(code.max()) + 1
+        code = code * len(values) + place.reshape(-1)
+        limit *= len(values)
+    _, first, member = np.unique(code, return_index=True, return_inverse=True)
+    return first, member.reshape(-1)
 
 
 def each_peer(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,25 +1,25 @@
 """Every byte of every node, over the run: written before it is read, and no access without order.
 
-The accesses of a walk are replayed on shadow memory, which holds for each cell the event that wrote
-it last and, for each kind of reader, the last event that read it since. An access asks of each of
-them whether it surely comes before (order.py). Nodes are taken in blocks.
+The accesses of a walk are replayed on shadow memory, which holds for each cell (pieces.py) the
+event that wrote it last and, for each kind of reader, the last event that read it since. An access
+asks of each of them whether it surely comes before (order.py). Nodes are taken in blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 
 from dojocc.runtime.program import Image, Port
-from dojocc.runtime.verify.accesses import TRANSFERS, Memory, Use
+from dojocc.runtime.verify.accesses import TRANSFERS, Memory, Use, held
 from dojocc.runtime.verify.buffers import Buffer
 from dojocc.runtime.verify.findings import Finding, node_names
-from dojocc.runtime.verify.footprint import Runs, box_runs, strided_runs
+from dojocc.runtime.verify.footprint import box_runs, strided_runs
 from dojocc.runtime.verify.order import IMAGE, INPUT
-from dojocc.runtime.verify.pieces import Piece, Shadow, columns, first_place, pieces, places
-from dojocc.runtime.verify.spread import LARGE, Part
+from dojocc.runtime.verify.pieces import Piece, Shadow, is_flat, pieces, places
+from dojocc.runtime.verify.spread import Part
 from dojocc.runtime.verify.trace import Step
 
 ROOM = 600 << 20
@@ -31,25 +31,25 @@ def check_memory(memory: Memory) -> None:
     memory.run()
     if not memory.uses and not memory.images and not memory.inputs:
         return
-    nodes, cells = len(memory.program.classes[memory.cls].nodes), memory.high // memory.cell
-    each = cells * (2 * (1 + len(memory.readers)) + 4)
-    block = int(max(1, min(nodes, ROOM // max(each, 1))))
+    nodes = len(memory.program.classes[memory.cls].nodes)
+    each = 4 * len(memory.edges) * (2 + len(memory.readers))
+    block = int(max(1, min(nodes, ROOM // each)))
     for low in range(0, nodes, block):
-        Block(memory, low, min(low + block, nodes), cells).replay()
+        Block(memory, low, min(low + block, nodes)).replay()
 
 
 class Block:
     """The replay on nodes [low, high) of a class."""
 
-    def __init__(self, memory: Memory, low: int, high: int, cells: int) -> None:
+    def __init__(self, memory: Memory, low: int, high: int) -> None:
         self.memory, self.low, self.high = memory, low, high
-        self.cell = memory.cell
-        self.last = Shadow(high - low, cells)
-        self.reads = {reader: Shadow(high - low, cells) for reader in memory.readers}
-        self.turns = np.empty((high - low) * cells, np.int32)
+        self.edges = memory.edges
+        size = high - low, len(memory.edges) - 1
+        self.last = Shadow(*size)
+        self.reads = {reader: Shadow(*size) for reader in memory.readers}
+        self.turns = np.empty(size, np.int32)
         self.choices: dict[int, np.ndarray] = {}
         self.defined = memory.events.defined()
-        self.width = cells
 
     def replay(self) -> None:
         memory = self.memory
@@ -69,19 +69,18 @@ class Block:
 
     def fill(self, items: Sequence[Image | Port], event: int) -> None:
         for item in items:
-            first, last = item.address // self.cell, (item.address + item.layout.bytes) // self.cell
-            piece = (slice(None), slice(first, last))
+            end = item.address + item.layout.bytes
+            first, last = np.searchsorted(self.edges, [item.address, end]).tolist()
+            piece = (slice(0, self.high - self.low), slice(first, last))
             there = self.last.get(piece)
             if there.any():
-                bad = there > 0
-                row, cell = first_place((slice(0, self.high - self.low), slice(first, last)), bad)
+                _, cells = places(piece, there > 0)
                 self.memory.report.add(
                     Finding(
                         "overlap",
                         f"{kind_of(item)} {item.name!r} shares bytes with another image or input",
                         f"class {item.cls}",
-                        f"bytes [{item.address}, {item.address + item.layout.bytes}),"
-                        f" shared at {cell * self.cell}",
+                        f"bytes [{item.address}, {end}), shared at {self.edges[cells[0]]}",
                     )
                 )
             self.last.put(piece, event)
@@ -101,8 +100,8 @@ class Block:
         """A buffer begins or ends: what it holds is nothing."""
         every = np.arange(self.low, self.high)
         nodes, bases = self.rows(every, np.full(len(every), buffer.address), among)
-        size = min(buffer.bytes, self.width * self.cell - buffer.address)
-        for piece in pieces(nodes, bases, strided_runs(size, ()), self.cell):
+        size = min(buffer.bytes, int(self.edges[-1]) - buffer.address)
+        for piece in pieces(nodes, bases, strided_runs(size, ()), self.edges):
             self.write(use, piece)
 
     def step(self, use: Use, step: Step, among: np.ndarray | None) -> None:
@@ -114,48 +113,34 @@ class Block:
             if not len(nodes) or not len(runs.starts):
                 continue
             low, high = runs.span
-            inside = (bases + low >= 0) & (bases + high <= self.width * self.cell)
-            for piece in pieces(nodes[inside], bases[inside], runs, self.cell):
+            inside = (bases + low >= 0) & (bases + high <= self.edges[-1])
+            for piece in pieces(nodes[inside], bases[inside], runs, self.edges):
                 (self.write if use.writes else self.read)(use, piece)
 
     def transfer(self, use: Use, content: list[Part], among: np.ndarray | None) -> None:
-        carry = self.write if use.writes else self.read
         for whole in content:
             part = whole if among is None else whole.of(among)
-            part = part.within(self.low, self.high)
-            cells = part.runs.size // self.cell
-            large = part.count * cells >= LARGE
-            for number in np.flatnonzero(large).tolist():
-                first, count, step = (int(a[number]) for a in (part.first, part.count, part.step))
-                nodes = np.arange(first, first + count * max(step, 1), max(step, 1))
-                bases = np.full(count, part.address[number])
-                for piece in pieces(nodes, bases, part.runs, self.cell):
-                    carry(use, piece)
-            if not large.all():
-                self.small(use, part, ~large)
+            nodes, bases = part.within(self.low, self.high).pairs()
+            for piece in pieces(nodes, bases, part.runs, self.edges):
+                if use.writes:
+                    self.twice(use, piece)
+                    self.write(use, piece)
+                else:
+                    self.read(use, piece)
 
-    def small(self, use: Use, part: Part, which: np.ndarray) -> None:
-        """Many small entries at once, as flat cells."""
-        nodes, address = part.only(which).pairs()
-        from_runs = columns(part.runs, self.cell)
-        size = max(1, (1 << 21) // len(from_runs))
-        for first in range(0, len(nodes), size):
-            rows = nodes[first : first + size, None]
-            cols = address[first : first + size, None] // self.cell + from_runs
-            if use.writes:
-                self.twice(use, rows, cols)
-                self.write(use, (rows, cols))
-            else:
-                self.read(use, (rows, cols))
-
-    def twice(self, use: Use, rows: np.ndarray, cols: np.ndarray) -> None:
+    def twice(self, use: Use, piece: Piece) -> None:
         """Two entries of one batch must not write the same cell."""
-        flat = rows * self.width + cols
-        number = np.arange(flat.size, dtype=np.int32).reshape(flat.shape)
-        self.turns[flat] = number
-        bad = self.turns[flat] != number
+        rows, cols = piece
+        if is_flat(piece):
+            number = np.arange(len(rows), dtype=np.int32)
+        elif isinstance(rows, slice):
+            return
+        else:
+            number = np.arange(rows.size, dtype=np.int32)[:, None]
+        self.turns[piece] = number
+        bad = self.turns[piece] != number
         if bad.any():
-            self.conflict(use, (rows, cols), bad, use.number, "written")
+            self.conflict(use, piece, bad, use.number, "written")
 
     # -- checks ----------------------------------------------------------------------------------
 
@@ -212,7 +197,7 @@ class Block:
                 event = events.items[use.number]
                 choose[old] = events.add(event, np.maximum(mine, theirs))
                 self.defined = events.defined()
-        return choose.astype(np.int16)
+        return choose.astype(np.int32)
 
     def write(self, use: Use, piece: Piece) -> None:
         before = self.before(use)
@@ -239,7 +224,7 @@ class Block:
         for port in memory.outputs:
             for nodes, runs in held(port):
                 nodes, bases = self.rows(nodes, np.full(len(nodes), port.address), None)
-                for piece in pieces(nodes, bases, runs, self.cell):
+                for piece in pieces(nodes, bases, runs, self.edges):
                     last = self.last.get(piece)
                     if not (good := (before & self.defined)[last]).all():
                         self.output(port, piece, ~good, last)
@@ -247,11 +232,11 @@ class Block:
     # -- messages --------------------------------------------------------------------------------
 
     def where(self, piece: Piece, bad: np.ndarray) -> tuple[int, str]:
-        row, cell = first_place(piece, bad)
-        node = row + self.low
-        name = node_names(self.memory.program, self.memory.cls, np.array([node]))
-        amount = int(bad.sum()) * self.cell
-        return cell * self.cell, f"on node {name} ({amount} B such)"
+        rows, cells = places(piece, bad)
+        node = np.array([int(rows[0]) + self.low])
+        name = node_names(self.memory.program, self.memory.cls, node)
+        amount = int((self.edges[cells + 1] - self.edges[cells]).sum())
+        return int(self.edges[cells[0]]), f"on node {name} ({amount} B such)"
 
     def conflict(self, use: Use, piece: Piece, bad: np.ndarray, other: int, done: str) -> None:
         memory = self.memory
@@ -277,7 +262,8 @@ class Block:
         rows, cells = places(piece, bad)
         result = np.zeros(bad.shape, bool)
         position = int(use.acquire[0])
-        result[bad] = memory.buffers.holds(memory.cls, position, rows + self.low, cells * self.cell)
+        begin, end = self.edges[cells], self.edges[cells + 1]
+        result[bad] = memory.buffers.holds(memory.cls, position, rows + self.low, begin, end)
         return result
 
     def undefined(self, use: Use, piece: Piece, bad: np.ndarray, last: np.ndarray) -> None:
@@ -320,17 +306,3 @@ class Block:
 
 def kind_of(item: Image | Port) -> str:
     return "image" if isinstance(item, Image) else "input"
-
-
-def held(port: Port) -> Iterator[tuple[np.ndarray, Runs]]:
-    """(nodes, runs relative to the port's address) of the elements that nodes hold."""
-    layout = port.layout
-    for _, members, source, place in layout.parts():
-        dims = tuple(
-            (part.stop - part.start, stride)
-            for part, stride in zip(source, layout.strides, strict=True)
-        )
-        shift = sum(p.start * stride for p, stride in zip(place, layout.strides, strict=True))
-        runs = strided_runs(layout.item, dims)
-        if len(runs.starts):
-            yield np.sort(members), Runs(runs.starts + shift, runs.ends + shift)

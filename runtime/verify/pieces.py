@@ -1,134 +1,103 @@
 """Parts of shadow memory [nodes, cells] that an access touches, as few NumPy operations a part.
 
-A piece is an array to read and write through, or (rows, columns) for fancy indexing.
+Memory is cut into cells wherever an access, a buffer or a tensor begins or ends (`edges`, sorted),
+so that each of them is whole cells, and there are only as many as there are ends. A piece is
+(rows, columns): slices or index arrays for all pairs of them, or two flat arrays of equal length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from dojocc.runtime.layout import evenly
 from dojocc.runtime.verify.footprint import Runs
 
-FEW = 6
-"""Runs up to which each is a slice."""
-FEW_BASES = 24
+FEW = 24
+"""Bases up to which each is a piece of its own; more are, where each has about as many nodes."""
 CHUNK = 1 << 21
+"""Cells of a flat piece."""
 
-Piece = tuple[Any, ...]
+Piece = tuple[Any, Any]
 
 
 class Shadow:
-    """One value a cell: `cell` bytes of memory on each of a block of nodes."""
+    """One number a cell, on each of a block of nodes."""
 
-    def __init__(self, nodes: int, cells: int, dtype: type = np.int16) -> None:
-        self.cells = np.zeros((nodes, cells), dtype)
+    def __init__(self, nodes: int, cells: int) -> None:
+        self.cells = np.zeros((nodes, cells), np.int32)
 
     def get(self, piece: Piece) -> np.ndarray:
-        if isinstance(piece, Comb):
-            return piece.view(self.cells)
         return self.cells[piece]
 
-    def put(self, piece: Piece, value: object) -> None:
-        if isinstance(piece, Comb):
-            piece.view(self.cells)[...] = value
-        else:
-            self.cells[piece] = value
+    def put(self, piece: Piece, value: int | np.ndarray) -> None:
+        self.cells[piece] = value
 
 
-class Comb(tuple):
-    """(rows as slice, first cell, count, stride, length): equal runs at equal distances."""
-
-    def view(self, cells: np.ndarray) -> np.ndarray:
-        rows, at, count, stride, length = self
-        part = cells[rows, at:]
-        across, along = part.strides
-        return as_strided(part, (part.shape[0], count, length), (across, stride * along, along))
-
-
-def evenly(nodes: np.ndarray) -> slice | np.ndarray:
-    """Ascending node numbers as a slice where they are evenly spaced."""
-    if len(nodes) == 1:
-        return slice(int(nodes[0]), int(nodes[0]) + 1)
-    step = int(nodes[1] - nodes[0])
-    if step > 0 and (np.diff(nodes) == step).all():
-        return slice(int(nodes[0]), int(nodes[-1]) + 1, step)
-    return nodes
+def columns(runs: Runs, bases: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(cells, end): the cells of `runs` above each base, one base after another, and where each
+    base's end."""
+    first = np.searchsorted(edges, bases[:, None] + runs.starts)
+    length = np.searchsorted(edges, bases[:, None] + runs.ends) - first
+    flat = length.reshape(-1)
+    shift = np.cumsum(flat) - flat
+    cells = np.repeat(first.reshape(-1) - shift, flat) + np.arange(int(flat.sum()))
+    return cells, np.cumsum(length.sum(1))
 
 
-@lru_cache(maxsize=512)
-def _columns(runs: Runs, cell: int) -> np.ndarray:
-    starts, ends = runs.starts // cell, runs.ends // cell
-    length = ends - starts
-    shift = np.cumsum(length) - length
-    return np.repeat(starts - shift, length) + np.arange(int(length.sum()))
-
-
-def columns(runs: Runs, cell: int) -> np.ndarray:
-    """Every cell of the runs, relative to the base."""
-    return _columns(runs, cell)
-
-
-def pieces(nodes: np.ndarray, bases: np.ndarray, runs: Runs, cell: int) -> Iterator[Piece]:
-    """The pieces of `runs` above each node's base. `nodes` ascend and are in the block."""
+def pieces(nodes: np.ndarray, bases: np.ndarray, runs: Runs, edges: np.ndarray) -> Iterator[Piece]:
+    """The pieces of `runs` above each node's base."""
     if not len(runs.starts) or not len(nodes):
         return
-    if (bases == bases[0]).all():
-        yield from alike(evenly(nodes), int(bases[0]), runs, cell)
+    if len(nodes) > 1 and not ((bases == bases[0]).all() and (nodes[1:] > nodes[:-1]).all()):
+        order = np.lexsort((nodes, bases))
+        nodes, bases = nodes[order], bases[order]
+    begins = np.flatnonzero(np.append(True, bases[1:] != bases[:-1]))
+    cells, ends = columns(runs, bases[begins], edges)
+    starts = np.append(0, ends[:-1])
+    if len(begins) > max(FEW, len(nodes) // FEW):
+        turn = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(nodes))))
+        yield from flat(nodes, cells, starts[turn], (ends - starts)[turn])
         return
-    distinct = np.unique(bases)
-    if len(distinct) <= FEW_BASES:
-        for base in distinct.tolist():
-            yield from alike(evenly(nodes[bases == base]), base, runs, cell)
-        return
-    inner = columns(runs, cell)
-    step = max(1, CHUNK // len(inner))
-    for first in range(0, len(nodes), step):
-        some = slice(first, first + step)
-        yield nodes[some, None], bases[some, None] // cell + inner
+    for number, begin in enumerate(begins.tolist()):
+        end = int(begins[number + 1]) if number + 1 < len(begins) else len(nodes)
+        rows, mine = evenly(nodes[begin:end]), cells[starts[number] : ends[number]]
+        if not len(mine):
+            continue
+        if mine[-1] - mine[0] == len(mine) - 1:
+            yield rows, slice(int(mine[0]), int(mine[-1]) + 1)
+        else:
+            yield (rows if isinstance(rows, slice) else rows[:, None]), mine
 
 
-def alike(rows: slice | np.ndarray, base: int, runs: Runs, cell: int) -> Iterator[Piece]:
-    """Pieces of nodes with one base."""
-    starts, ends = runs.starts, runs.ends
-    if len(starts) <= FEW:
-        for start, end in zip((starts + base).tolist(), (ends + base).tolist(), strict=True):
-            yield rows, slice(start // cell, end // cell)
-        return
-    if isinstance(rows, slice):
-        length, stride = int(ends[0] - starts[0]), int(starts[1] - starts[0])
-        if (ends - starts == length).all() and (np.diff(starts) == stride).all():
-            first = (int(starts[0]) + base) // cell
-            yield Comb((rows, first, len(starts), stride // cell, length // cell))
-            return
-        yield rows, columns(runs, cell) + base // cell
-        return
-    yield rows[:, None], columns(runs, cell) + base // cell
+def flat(
+    nodes: np.ndarray, cells: np.ndarray, first: np.ndarray, length: np.ndarray
+) -> Iterator[Piece]:
+    """Flat pieces: cells[first : first + length] of each node."""
+    total = np.cumsum(length)
+    low = 0
+    while low < len(nodes):
+        done = int(total[low - 1]) if low else 0
+        high = max(int(np.searchsorted(total, done + CHUNK, "right")), low + 1)
+        count = length[low:high]
+        shift = np.cumsum(count) - count
+        place = np.repeat(first[low:high] - shift, count) + np.arange(int(count.sum()))
+        yield np.repeat(nodes[low:high], count), cells[place]
+        low = high
+
+
+def is_flat(piece: Piece) -> bool:
+    rows, cols = piece
+    return isinstance(rows, np.ndarray) and isinstance(cols, np.ndarray) and rows.ndim == 1
 
 
 def places(piece: Piece, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(rows, cells) of the true places of `bad`, which is shaped as the piece."""
-    where = np.nonzero(bad)
-    if isinstance(piece, Comb):
-        rows, at, _, stride, _ = piece
-        cells = at + where[1] * stride + where[2]
-    else:
-        rows, cols = piece
-        cells = cols.start + where[1] if isinstance(cols, slice) else spread(cols, bad)[where]
-    if isinstance(rows, slice):
-        return rows.start + where[0] * (rows.step or 1), cells
-    return spread(rows if rows.ndim > 1 else rows[:, None], bad)[where], cells
-
-
-def spread(index: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(index, shape.shape)
-
-
-def first_place(piece: Piece, bad: np.ndarray) -> tuple[int, int]:
-    """(row, cell) of the first true place."""
-    rows, cells = places(piece, bad)
-    return int(rows[0]), int(cells[0])
+    rows, cols = piece
+    if is_flat(piece):
+        return rows[bad], cols[bad]
+    row, col = np.nonzero(bad)
+    rows = rows.start + row * (rows.step or 1) if isinstance(rows, slice) else rows.reshape(-1)[row]
+    return rows, cols.start + col if isinstance(cols, slice) else cols[col]

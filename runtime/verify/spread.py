@@ -9,9 +9,7 @@ import numpy as np
 
 from dojocc.runtime.program import DRAM_LOAD, PULL, PUSH
 from dojocc.runtime.verify.footprint import Runs, strided_runs
-
-LARGE = 768
-"""Cells of one entry, over its peers, from which it is taken by itself."""
+from dojocc.runtime.verify.lists import distinct
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +100,19 @@ def parts(entries: np.ndarray, cls: int, memory: int, writes: bool) -> Iterator[
 
 def shapes(rows: np.ndarray, where: list[np.ndarray], side: str, once: bool) -> Iterator[Part]:
     """Entries by the shape of their runs; those that say the same are one where `once`."""
-    names = ("bytes", "count0", f"{side}_stride0", "count1", f"{side}_stride1", side)
-    key = np.stack([*(rows[name].astype(np.int64) for name in names), *where], 1)
+    names = ("bytes", "count0", f"{side}_stride0", "count1", f"{side}_stride1")
+    shape = [rows[name].astype(np.int64) for name in names]
+    key = [*shape, rows[side].astype(np.int64), *where]
     if once:
-        key = np.unique(key, axis=0)
-    distinct, member = np.unique(key[:, :5], axis=0, return_inverse=True)
-    order = np.argsort(member.reshape(-1), kind="stable")
-    ends = np.cumsum(np.bincount(member.reshape(-1), minlength=len(distinct)))
-    for number, shape in enumerate(distinct.tolist()):
-        size, count0, stride0, count1, stride1 = shape
+        first, _ = distinct(key)
+        key = [column[first] for column in key]
+    first, member = distinct(key[: len(names)])
+    order = np.argsort(member, kind="stable")
+    ends = np.cumsum(np.bincount(member, minlength=len(first)))
+    for number, row in enumerate(first.tolist()):
+        size, count0, stride0, count1, stride1 = (int(column[row]) for column in key[: len(names)])
         runs = strided_runs(size, ((count0, stride0), (count1, stride1)))
         if len(runs.starts):
             mine = order[ends[number - 1] if number else 0 : ends[number]]
-            address, node, peers, step, home = key[mine, 5:].T
+            address, node, peers, step, home = (column[mine] for column in key[len(names) :])
             yield Part(runs, node, peers, step, address, home)
