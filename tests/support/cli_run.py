@@ -49,13 +49,13 @@ class Streams(io.TextIOWrapper):
         return self.buffer.getvalue()
 
 
-def dojocc(*words: str | Path, stdin: bytes = b"") -> Answer:
+def dojocc(*words: str | Path | float, stdin: bytes = b"") -> Answer:
     """Exit code, stdout and stderr of `dojocc WORDS`."""
     answer, out = dojocc_bytes(*words, stdin=stdin)
     return Answer(answer.code, out.decode(), answer.err)
 
 
-def dojocc_bytes(*words: str | Path, stdin: bytes = b"") -> tuple[Answer, bytes]:
+def dojocc_bytes(*words: str | Path | float, stdin: bytes = b"") -> tuple[Answer, bytes]:
     """The same, with stdout as bytes."""
     saved = sys.stdin, sys.stdout, sys.stderr
     given, out, err = Streams(stdin), Streams(), Streams()
