@@ -1,8 +1,9 @@
 """`python -m bench [MODEL ...]`: every model of examples/zoo.py against ONNX Runtime.
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
-that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench collectives` and
-`python -m bench gemm` are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py.
+that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench collectives`,
+`python -m bench gemm` and `python -m bench compile` are others: see bench/mesh.py,
+bench/collectives.py, bench/gemm.py, bench/compiling.py.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import platform
 import sys
 from typing import Any
 
-from bench import collectives, gemm, mesh
+from bench import collectives, compiling, gemm, mesh
 from bench.measure import Row, measure
 from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
@@ -22,7 +23,12 @@ from dojocc.runtime.errors import DojoError
 from dojocc.zoo import MODELS
 
 SCHEMA = "dojocc.bench/1"
-OTHERS = {"mesh": mesh.main, "collectives": collectives.main, "gemm": gemm.main}
+OTHERS = {
+    "mesh": mesh.main,
+    "collectives": collectives.main,
+    "gemm": gemm.main,
+    "compile": compiling.main,
+}
 
 
 def arguments() -> argparse.Namespace:

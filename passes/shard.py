@@ -100,18 +100,18 @@ def best_plan(planner: Planner, block: Block, budget: int) -> tuple[Plan, Memory
     """The plan with the cheapest SRAM that fits; the smallest one if none does.
 
     Constants are made dearer until a plan fits, and then cheaper again by halves of the last step.
+    What is unlikely to fit is tried when nothing else does.
     """
-    smallest: tuple[Plan, Memory] | None = None
-    low = 1.0
-    for step in range(STEPS):
-        found = _at_price(planner, block, budget, STEP**step)
-        if found[1].peak <= budget:
-            return _cheaper(planner, block, budget, (low, STEP**step), found)
-        if smallest is None or found[1].peak < smallest[1].peak:
-            smallest = found
-        low = STEP**step
-    assert smallest is not None
-    return smallest
+    smallest: list[tuple[Plan, Memory]] = []
+    for every_room in (False, True):
+        low = 1.0
+        for step in range(STEPS):
+            found = _at_price(planner, block, budget, STEP**step, every_room)
+            if found[1].peak <= budget:
+                return _cheaper(planner, block, budget, (low, STEP**step), found)
+            smallest.append(found)
+            low = STEP**step
+    return min(smallest, key=lambda found: found[1].peak)
 
 
 def _cheaper(
@@ -133,19 +133,24 @@ def _cheaper(
     return fitting
 
 
-def _at_price(planner: Planner, block: Block, budget: int, price: float) -> tuple[Plan, Memory]:
+def _at_price(
+    planner: Planner,
+    block: Block,
+    budget: int,
+    price: float,
+    every_room: bool = False,
+) -> tuple[Plan, Memory]:
     """The first plan that fits, or the smallest, giving ever less room to a kernel's activations.
 
-    What a choice saves on constants it may lose on operands that every node then holds whole.
+    What a choice saves on constants it may lose on operands that every node then holds whole. Where
+    the constants alone are too large, less room for the rest is tried with `every_room` only.
     """
     weights = replace(planner.weights, resident=Weights().resident * price)
-    smallest: tuple[Plan, Memory] | None = None
+    tried: list[tuple[Plan, Memory]] = []
     for share in ROOMS:
         plan = replace(planner, weights=weights, room=int(budget * share)).plan(block)
         found = memory(plan, block)
-        if smallest is None or found.peak < smallest[1].peak:
-            smallest = plan, found
-        if found.peak <= budget:
+        tried.append((plan, found))
+        if found.peak <= budget or (found.resident > budget and not every_room):
             break
-    assert smallest is not None
-    return smallest
+    return min(tried, key=lambda each: each[1].peak)
