@@ -88,3 +88,30 @@ def strided(
     many = count > 1
     at = np.minimum(start, rows - 2)
     return start, count, [np.where(many, step[at], 0) for step in steps]
+
+
+def ranges(values: np.ndarray) -> np.ndarray:
+    """int64 [ranges, 5]: (first, count, step, times, stride); each stands for `count` values `step`
+    apart, `times` times over, `stride` apart: all together for the values, in order."""
+    start, count, (step,) = strided(np.zeros(len(values), bool), [values])
+    first = values[start]
+    start, times, (stride,) = strided(openings([count, step]), [first])
+    return np.stack([first[start], count[start], step[start], times, stride], 1).astype(np.int64)
+
+
+def values_of(rows: np.ndarray, most: int) -> np.ndarray:
+    """The values that `ranges` gave these rows for; ValueError if rows are none, or if they stand
+    for more than `most`, before anything of that size is made."""
+    if rows.dtype != np.int64 or rows.ndim != 2 or rows.shape[1] != 5:
+        raise ValueError(f"ranges of {rows.dtype} {rows.shape}")
+    first, count, step, times, stride = rows.T
+    if (count < 1).any() or (times < 1).any():
+        raise ValueError("a range of nothing")
+    total = float((count.astype(np.float64) * times).sum())
+    if total > most:
+        raise ValueError(f"ranges of {total:.0f} values, at most {most}")
+    size = count * times
+    owner = np.repeat(np.arange(len(rows)), size)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size)
+    time, place = np.divmod(number, count[owner])
+    return first[owner] + time * stride[owner] + place * step[owner]

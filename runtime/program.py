@@ -17,6 +17,7 @@ from dojocc.runtime.axes import UNSPLIT
 from dojocc.runtime.container import pack, unpack
 from dojocc.runtime.errors import DojoError, InputError, ProgramFileError
 from dojocc.runtime.files import write_atomically
+from dojocc.runtime.folds import ranges, values_of
 from dojocc.runtime.formats import FORMATS, decode
 from dojocc.runtime.layout import DimShard, Layout
 from dojocc.runtime.lists import (
@@ -191,7 +192,7 @@ def to_bytes(program: Program) -> bytes:
     """The program file's bytes: the same for the same program."""
     tensors = {f"tensor/{name}": array for name, array in program.tensors.items()}
     for number, item in enumerate(program.classes):
-        tensors[f"class/{number}/nodes"] = item.nodes
+        tensors[f"class/{number}/nodes"] = ranges(item.nodes)
         tensors[f"class/{number}/code"] = item.code
         tensors[f"class/{number}/debug"] = item.debug
     for name, rows in _row_arrays(program).items():
@@ -231,10 +232,11 @@ def from_bytes(data: bytes, source: str = "program file") -> Program:
 
 
 def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Program:
+    target = from_dict(manifest["target"])
     classes = tuple(
         ProgramClass(
             name=name,
-            nodes=tensors[f"class/{number}/nodes"],
+            nodes=values_of(tensors[f"class/{number}/nodes"], target.positions),
             grid=tuple(grid),
             code=tensors[f"class/{number}/code"],
             entries=tuple(entries),
@@ -244,7 +246,7 @@ def _program(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> Progra
         for number, (name, grid, entries, kernels) in enumerate(manifest["classes"])
     )
     return Program(
-        target=from_dict(manifest["target"]),
+        target=target,
         classes=classes,
         images=tuple(
             Image(name, cls, address, layout_of_tree(tree), tensor)

@@ -149,7 +149,7 @@ def route_legs(
 
     InputError when a leg crosses a dead link or a route ends elsewhere than its flow.
     """
-    _check_ends(target, np.concatenate([src, dst]))
+    check_ends(target, np.concatenate([src, dst]))
     first = offsets(legs)
     if len(src) and (end[first[1:] - 1] != dst).any():
         raise InputError("a route does not end where its flow does")
@@ -280,7 +280,8 @@ def _dead_before(target: Target) -> tuple[np.ndarray, np.ndarray]:
     return along.reshape(-1).astype(np.int32), across.reshape(-1).astype(np.int32)
 
 
-def _check_ends(target: Target, ends: np.ndarray) -> None:
+def check_ends(target: Target, ends: np.ndarray) -> None:
+    """InputError if one of these nodes is dead or outside the target."""
     outside = (ends < 0) | (ends >= target.positions)
     if outside.any():
         raise InputError(

@@ -1,8 +1,8 @@
 """Route tables: the routes that a program holds, how they are checked, and how to walk them.
 
-A flow without a row takes one leg (x, then y) on layer 0. Rows give the others their legs. Every
-transfer list may have a set of routes of its own; what that set does not name is in set 0, which
-holds the ways round what is dead.
+A flow without a row takes one leg (x, then y) on layer 0, or two on layers 0 and 1 where something
+dead is in the way of that (detours.py). Rows give the others their legs. Every transfer list may
+have a set of routes of its own; what that set does not name is in set 0.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dojocc.runtime.errors import InputError
-from dojocc.runtime.mesh.routes import Routes, clear, offsets, route_legs
+from dojocc.runtime.mesh.detours import turning_nodes
+from dojocc.runtime.mesh.routes import Routes, check_ends, clear, offsets, route_legs
 from dojocc.runtime.target import Target
 
 if TYPE_CHECKING:
@@ -106,10 +107,11 @@ def table_routes(
 ) -> Routes:
     """The routes that flows src[i] -> dst[i] (physical node ids) of a transfer list take.
 
-    Without `number` those of set 0. InputError when a flow ends at a dead node, or when the table
-    does not say how it gets round something dead.
+    Without `number` those of set 0. InputError when a flow ends at a dead node, or when neither the
+    table nor the rule of detours.py says how it gets round something dead.
     """
     src, dst = np.asarray(src, np.int64).reshape(-1), np.asarray(dst, np.int64).reshape(-1)
+    check_ends(target, np.concatenate([src, dst]))
     first = table.first()
     heads, sizes = table.legs[first[:-1]], np.diff(first)
     route = np.full(len(src), -1, np.int64)
@@ -123,10 +125,14 @@ def table_routes(
         found &= route < 0
         route[found] = place[found] + low
     named = route >= 0
-    legs = np.ones(len(src), np.int64)
+    via = np.full(len(src), -1, np.int64)
+    via[~named] = turning_nodes(target, src[~named], dst[~named])
+    turns = np.flatnonzero(via >= 0)
+    legs = np.where(via >= 0, 2, 1)
     legs[named] = sizes[route[named]]
     start = offsets(legs)
     end, layer = np.repeat(dst, legs), np.zeros(start[-1], np.uint8)
+    end[start[turns]], layer[start[turns] + 1] = via[turns], 1
     into = np.repeat(start[:-1][named], legs[named]) + _counts(legs[named])
     taken = np.repeat(first[route[named]], legs[named]) + _counts(legs[named])
     end[into], layer[into] = table.legs["end"][taken], table.legs["layer"][taken]
@@ -140,7 +146,8 @@ def program_routes(
 
     `number`: the transfer list that the flows are of; lists may have routes of their own.
     """
-    return table_routes(program.target, program.routes, src, dst, number)
+    table = program.routes
+    return table_routes(program.target, table, src, dst, number)  # pyright: ignore[reportArgumentType]
 
 
 def usable_share(program: Program, number: int) -> float:

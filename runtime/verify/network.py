@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
+from dojocc.runtime.mesh.detours import turning_nodes
 from dojocc.runtime.mesh.ends import list_ends
 from dojocc.runtime.mesh.tables import RouteTable
 from dojocc.runtime.program import Program
@@ -62,7 +63,7 @@ def check_network(program: Program, report: Report) -> None:
 def legs_of(
     table: RouteTable, target: Target, chosen: int, src: np.ndarray, dst: np.ndarray
 ) -> Legs:
-    """The legs of flows, of set `chosen`, else of set 0, else one from source to destination."""
+    """The legs of flows, of set `chosen`, else of set 0, else those that routers find."""
     rows = table.legs
     key = (rows["set"].astype(np.int64) * target.positions + rows["src"]) * target.positions
     key = key + rows["dst"]
@@ -71,11 +72,15 @@ def legs_of(
         wanted = (number * target.positions + src) * target.positions + dst
         first, last = np.searchsorted(key, wanted), np.searchsorted(key, wanted, "right")
         low, high = np.where(last > first, first, low), np.where(last > first, last, high)
-    count = np.maximum(high - low, 1)
+    via = np.full(len(src), -1, np.int64)
+    found = high == low
+    via[found] = turning_nodes(target, src[found], dst[found])
+    count = np.where(via >= 0, 2, np.maximum(high - low, 1))
     flow = np.repeat(np.arange(len(src)), count)
     turn = np.arange(len(flow)) - np.repeat(np.cumsum(count) - count, count)
     named = (high > low)[flow]
-    end, layer = dst[flow].copy(), np.zeros(len(flow), np.int64)
+    end = np.where((via[flow] >= 0) & (turn == 0), via[flow], dst[flow])
+    layer = turn.copy()
     place = (low[flow] + turn)[named]
     end[named], layer[named] = rows["end"][place], rows["layer"][place]
     begin = np.where(turn == 0, src[flow], np.concatenate([[0], end[:-1]]))

@@ -49,6 +49,23 @@ def test_flows_take_their_lists_set_then_set_0_then_one_leg():
         assert routes.nodes(2).tolist() == [4, 3, 0] and routes.nodes(3).tolist() == [1]
 
 
+def test_a_flow_that_no_row_names_goes_round_what_is_dead():
+    target = grid_target(2, 3, dead=[1])
+    routes = table_routes(target, WAYS, np.array([2, 0]), np.array([0, 2]))
+    assert routes.nodes(0).tolist() == [2, 5, 4, 3, 0] and routes.layers[:4].tolist() == [
+        0,
+        1,
+        1,
+        1,
+    ]
+    assert routes.nodes(1).tolist() == [0, 3, 4, 5, 2] and routes.layers[4:].tolist() == [
+        0,
+        1,
+        1,
+        2,
+    ]
+
+
 def test_a_program_keeps_its_routes():
     program = make_program(routes=WAYS)
     for again in (from_bytes(to_bytes(program)), assemble(disassemble(program))):
@@ -99,7 +116,7 @@ def test_a_program_checks_its_routes():
 
 
 def test_a_flow_that_the_table_does_not_help_is_refused():
-    target = grid_target(2, 3, dead=[1])
+    target = grid_target(2, 3, dead=[1], virtual_channels=2)
     with pytest.raises(InputError, match="from node 2 to node 0 meets a dead link"):
         table_routes(target, WAYS, np.array([0, 2]), np.array([2, 0]))
 

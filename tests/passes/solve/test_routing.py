@@ -59,7 +59,7 @@ def test_every_pair_of_the_default_die_is_routed():
     extra = routes.hops - abs(src // 20 - dst // 20) - abs(src % 20 - dst % 20)
     assert (extra >= 0).all() and extra.max() <= 4
     assert channel_cycle(routes) == [] and routes.layers.max() < target.mesh.virtual_channels
-    assert len(table.first()) - 1 < 0.2 * len(src)
+    assert len(table.first()) - 1 < 5e-4 * len(src), "routers find the others by themselves"
 
 
 def test_routes_do_not_depend_on_the_order_of_flows():
@@ -110,12 +110,12 @@ def test_few_legs_are_preferred_to_short_ways():
     cost = np.ones(64)
     cost[[0, 1 * 4]] = 50.0  # going east along row 0
     costs = link_costs(target, cost)
-    ends = [np.array([0]), np.array([3])]
-    straight, _ = cheapest_legs(target, costs, *ends, 2)
+    src, dst = np.array([0]), np.array([3])
+    straight, _ = cheapest_legs(target, costs, src, dst, 2)
     assert straight.tolist() == [[3, 3]]
-    cheap, _ = cheapest_legs(target, costs, *ends, 2, spare=0.0)
+    cheap, _ = cheapest_legs(target, costs, src, dst, 2, spare=0.0)
     assert cheap[0, 0] != 3
-    assert (cheapest_legs(target, hop_costs(target), *ends, 2, spare=0.0)[0] == 3).all()
+    assert (cheapest_legs(target, hop_costs(target), src, dst, 2, spare=0.0)[0] == 3).all()
 
 
 def test_a_maze_takes_the_spanning_order():

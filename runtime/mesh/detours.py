@@ -1,0 +1,96 @@
+"""The way of a flow that no table names: x, then y; where something dead is in the way, two legs.
+
+Routers know the target's fault map, so a program needs no row for such flows. Which node the legs
+meet at follows from the flow's ends and the map by the rule of `turning_nodes` (assumed: the
+routing rule of the D1 is not published).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from dojocc.runtime.mesh.routes import clear, straight
+from dojocc.runtime.target import Target
+
+FARTHEST = 24
+"""Columns beside the source and rows beside the destination, together, that are tried at last."""
+LAYERS = 3
+"""Virtual layers that the mesh must have: one a leg, and the last, kept for longer ways."""
+
+
+@dataclass(eq=False)
+class Search:
+    """The flows that have no node to turn at yet, and where the others turn.
+
+    Flows are (row, col) to (to_row, to_col); `number` is the place in `via` of those left.
+    """
+
+    target: Target
+    via: np.ndarray
+    number: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+    to_row: np.ndarray
+    to_col: np.ndarray
+    side: np.ndarray
+
+    def try_at(self, row: np.ndarray, col: np.ndarray) -> None:
+        """Turn at these nodes, one a flow, if they are on the mesh and both legs are clear."""
+        rows, cols = self.target.rows, self.target.cols
+        good = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
+        row, col = np.clip(row, 0, rows - 1), np.clip(col, 0, cols - 1)
+        good &= straight(self.target, self.row, self.col, row, col)
+        good &= straight(self.target, row, col, self.to_row, self.to_col)
+        good &= (row != self.row) | (col != self.col)
+        good &= (row != self.to_row) | (col != self.to_col)
+        if not good.any():
+            return
+        self.via[self.number[good]] = (row * cols + col)[good]
+        for name in ("number", "row", "col", "to_row", "to_col", "side"):
+            setattr(self, name, getattr(self, name)[~good])
+
+
+def turning_nodes(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+    """[flows] the node where the two legs of src[i] -> dst[i] (physical ids) meet; -1 where one leg
+    will do, or two will not, or the mesh has too few virtual layers.
+
+    The first that has nothing dead in either leg, in this order: y, then x; then y-x-y and x-y-x,
+    the middle part ever farther from the destination's row (column), first between the ends, then
+    outside them; then x-y-x-y with the first part ever farther aside. Flows try the side first
+    that the parity of their ends says, so that they do not all crowd into one.
+    """
+    src, dst = np.asarray(src, np.int64), np.asarray(dst, np.int64)
+    via = np.full(len(src), -1, np.int64)
+    if target.mesh.virtual_channels < LAYERS:
+        return via
+    number = np.flatnonzero(~clear(target, src, dst))
+    ends = (*np.divmod(src[number], target.cols), *np.divmod(dst[number], target.cols))
+    row, col, to_row, to_col = (end.astype(np.int32) for end in ends)
+    side = np.where((row + col + to_row + to_col) % 2, 1, -1).astype(np.int32)
+    left = Search(target, via, number, row, col, to_row, to_col, side)
+    left.try_at(left.to_row, left.col)
+    for step, sign in product(range(1, max(target.rows, target.cols)), (1, -1)):
+        if not len(left.number):
+            return via
+        left.try_at(middle(left.row, left.to_row, left.side * np.int32(sign), step), left.col)
+        left.try_at(left.to_row, middle(left.col, left.to_col, left.side * np.int32(sign), step))
+    for away in range(2, FARTHEST + 1):
+        for aside in range(1, away):
+            for one, other in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+                if not len(left.number):
+                    return via
+                beside = left.to_row + left.side * np.int32(other * (away - aside))
+                left.try_at(beside, left.col + left.side * np.int32(one * aside))
+    return via
+
+
+def middle(here: np.ndarray, there: np.ndarray, side: np.ndarray, step: int) -> np.ndarray:
+    """The row (or column) to try: from `there` back towards `here`, then outside of both."""
+    away = np.abs(there - here)
+    back = there - np.sign(there - here) * np.int32(step)
+    outside = np.int32(step) - away
+    low, high = np.minimum(here, there), np.maximum(here, there)
+    return np.where(step <= away, back, np.where(side > 0, high + outside, low - outside))
