@@ -76,15 +76,15 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
     source, result = op.layouts()
     algorithm = op.algorithm.data if op.algorithm is not None else "auto"
     costs = costs_of(target)
-    if not grid_axes(op, source, op.axes()):
+    if not grid_axes(op, source, op.axes(), target):
         return copied(op)
     match op:
         case AllReduceOp():
-            axes = by_dies(grid_axes(op, source, op.axes()), source.grid, target)
+            axes = by_dies(grid_axes(op, source, op.axes(), target), source.grid, target)
             candidates = flat_candidates(axes, result.bytes, algorithm)
             reduces, gathers = True, True
         case ReduceScatterOp():
-            axes = grid_axes(op, source, op.axes())
+            axes = grid_axes(op, source, op.axes(), target)
             dim = scattered_dim(op, result.dims, source.dims[1:], op.axes())
             shards = shards_of(terms_of(source), result, dim)
             if shards.slot % LINE:
@@ -93,7 +93,7 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
             reduces, gathers = True, False
         case AllGatherOp():
             dim = scattered_dim(op, source.dims, result.dims)
-            axes = grid_axes(op, source, op.axes())
+            axes = grid_axes(op, source, op.axes(), target)
             candidates = sharded_candidates(axes, shards_of(result, source, dim), algorithm, False)
             reduces, gathers = False, True
         case _:
@@ -122,7 +122,17 @@ def refused(op: CollectiveOp, why: str) -> UnsupportedError:
     )
 
 
-def grid_axes(op: CollectiveOp, layout: Layout, names: tuple[str, ...]) -> list[Axis]:
+def crossing(axis: Axis, grid: tuple[int, int], target: Target) -> int:
+    """Cycles that a step to the next place of an axis spends between dies."""
+    along_columns = axis.stride >= grid[1]
+    dies = target.rows // target.die.rows if along_columns else target.cols // target.die.cols
+    borders = axis.hops * dies // grid[0 if along_columns else 1]
+    return round(borders * target.die.edge_ns * 1e-9 * target.node.clock_hz)
+
+
+def grid_axes(
+    op: CollectiveOp, layout: Layout, names: tuple[str, ...], target: Target
+) -> list[Axis]:
     """The axes of the node grid by name; those of one node are left out."""
     found = []
     nodes = np.arange(layout.nodes)
@@ -131,6 +141,7 @@ def grid_axes(op: CollectiveOp, layout: Layout, names: tuple[str, ...]) -> list[
         size = layout.shards(DimShard((name,), 0, 0, 0, 0))
         stride = max(int(np.argmax(index == 1)), 1)
         axis = Axis(size, stride, stride // layout.grid[1] or stride)
+        axis = replace(axis, crossing=crossing(axis, layout.grid, target))
         if not (axis.at(nodes) == index).all():
             raise refused(op, f"axis {name} leaves nodes of the grid out")
         if axis.size > 1:
@@ -141,13 +152,13 @@ def grid_axes(op: CollectiveOp, layout: Layout, names: tuple[str, ...]) -> list[
 def by_dies(axes: list[Axis], grid: tuple[int, int], target: Target) -> list[Axis]:
     """The axes with those that span several dies taken as one inside a die and one from die to die:
     a ring through all dies would have as many steps as the machine has rows and columns."""
-    crossing = round(target.die.edge_ns * 1e-9 * target.node.clock_hz)
     dies = (target.rows // target.die.rows, target.cols // target.die.cols)
     found: list[Axis] = []
     for axis in axes:
         side = 0 if axis.stride >= grid[1] else 1
         if axis.size == grid[side] and dies[side] > 1 and axis.size % dies[side] == 0:
-            found += axis.parts(dies[side], crossing)
+            inner, outer = axis.parts(dies[side])
+            found += [inner, replace(outer, crossing=crossing(outer, grid, target))]
         else:
             found.append(axis)
     return [axis for axis in found if axis.size > 1]

@@ -199,7 +199,7 @@ def phase_cycles(
     phases: Sequence[Phase], lines: Sequence[float], costs: Costs, adds: bool
 ) -> float:
     """One phase of all chains side by side."""
-    far = max(2 * p.axis.hops * costs.hop + p.axis.crossing for p in phases)
+    far = max(way(p, costs) for p in phases)
     latency = costs.message + far + costs.semaphore + costs.entry + POST
     ring = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if p.ring]
     direct = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if not p.ring]
@@ -219,8 +219,15 @@ def phase_cycles(
         entries = sum(axis.size - 1 for axis, _ in direct) * costs.entry
         each = [(axis.size - 1) * (n + ADD_START) for axis, n in direct]
         work = adding(each, port) if adds else 0.0
-        total += max(port, link, entries) + latency + max(a.size for a, _ in direct) * far + work
+        total += max(port, link, entries) + latency + work
     return total
+
+
+def way(phase: Phase, costs: Costs) -> int:
+    """Cycles of a step's longest way: two places of a ring, or from end to end of a line."""
+    axis = phase.axis
+    places = min(2, axis.size - 1) if phase.ring else axis.size - 1
+    return places * (axis.hops * costs.hop + axis.crossing)
 
 
 def adding(work: Sequence[float], lines: float) -> float:

@@ -14,17 +14,19 @@ import numpy as np
 
 from dojocc.passes.solve.routing import rows_of
 from dojocc.passes.solve.routing_choice import longer_than_one_leg
-from dojocc.passes.solve.routing_legs import cheapest_legs, link_costs
+from dojocc.passes.solve.routing_legs import DEAD, cheapest_legs, link_costs, prefix_sums
 from dojocc.passes.solve.routing_negotiate import routes_along
-from dojocc.runtime.mesh.routes import FlowSet, link_properties, loaded
+from dojocc.runtime.mesh.routes import FlowSet, link_alive, link_properties, loaded
 from dojocc.runtime.mesh.tables import RouteTable, table_routes
 from dojocc.runtime.target import Target
 
 GOAL = 1.02
 """Load of the busiest link over that of the busiest port at which routes are good enough."""
 ROUNDS = 24
-MOST = 2000
-"""Flows that are routed again in all: the bound on the work, under a second on a die."""
+MOST = 6000
+"""Flows that are routed again in all: the bound on the work, a few seconds."""
+MARGIN = 8
+"""Rows and columns round a flow's ends among which its other routes are looked for."""
 LOAD, STEEPNESS, SPARE = 0.1, 4.0, 0.02
 """How prices rise with a link's load, and above the goal; how much dearer fewer legs may be."""
 
@@ -43,7 +45,9 @@ class Ways:
         self.cycles = self.target.mesh.packet_bytes / width
         self.history = np.ones(len(width))
         self.legs = self.target.mesh.virtual_channels - 1
-        self.ends = self.cheapest(np.arange(len(self.src)), self.history)
+        costs = link_costs(self.target, self.history)
+        self.ends, _ = cheapest_legs(self.target, costs, self.src, self.dst, self.legs, SPARE)
+        self.alive = link_alive(self.target).reshape(self.target.rows, self.target.cols, 4)
         self.loads = self.loads_of(np.arange(len(self.src)))
 
     @property
@@ -51,12 +55,22 @@ class Ways:
         """Cycles that the busiest link needs."""
         return float((self.loads * self.cycles).max(initial=0.0))
 
-    def cheapest(self, flows: np.ndarray, price: np.ndarray) -> np.ndarray:
-        costs = link_costs(self.target, price)
-        ends, _ = cheapest_legs(
-            self.target, costs, self.src[flows], self.dst[flows], self.legs, SPARE
+    def cheapest(self, flow: int, price: np.ndarray) -> np.ndarray:
+        """Ends of the legs of one flow's cheapest route near the straight one, [1, legs]."""
+        cols = self.target.cols
+        rows, columns = np.divmod(np.array([self.src[flow], self.dst[flow]]), cols)
+        top, left = (max(int(each.min()) - MARGIN, 0) for each in (rows, columns))
+        near = (
+            slice(top, int(rows.max()) + MARGIN + 1),
+            slice(left, int(columns.max()) + MARGIN + 1),
         )
-        return ends
+        grid = np.where(self.alive[near], price.reshape(*self.alive.shape)[near], DEAD)
+        width = grid.shape[1]
+        src, dst = (rows - top) * width + columns - left
+        one = np.array([src]), np.array([dst])
+        ends, _ = cheapest_legs(self.target, prefix_sums(grid), *one, self.legs, SPARE)
+        row, col = np.divmod(ends, width)
+        return (row + top) * cols + col + left
 
     def loads_of(self, flows: np.ndarray) -> np.ndarray:
         """Packets that some flows put on every link."""
@@ -76,7 +90,7 @@ class Ways:
         others = self.loads - self.loads_of(one)
         share = (others + self.packets[flow]) * self.cycles / goal
         price = self.history * (1 + LOAD * share + steepness * np.maximum(share - 1, 0))
-        self.ends[one] = self.cheapest(one, price)
+        self.ends[one] = self.cheapest(flow, price)
         self.loads = others + self.loads_of(one)
 
 

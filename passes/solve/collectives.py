@@ -56,13 +56,10 @@ class Axis:
     def at(self, nodes: np.ndarray) -> np.ndarray:
         return nodes // self.stride % self.size
 
-    def parts(self, count: int, crossing: int = 0) -> tuple[Axis, Axis]:
+    def parts(self, count: int) -> tuple[Axis, Axis]:
         """The axis as `count` outer parts of inner positions: (inner, outer)."""
         inner = self.size // count
-        return (
-            replace(self, size=inner),
-            Axis(count, self.stride * inner, self.hops * inner, crossing),
-        )
+        return replace(self, size=inner), Axis(count, self.stride * inner, self.hops * inner)
 
     def ring(self) -> np.ndarray:
         """Positions in the order of the ring, [size]."""

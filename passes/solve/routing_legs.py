@@ -41,7 +41,11 @@ def hop_costs(target: Target) -> LinkCosts:
 def link_costs(target: Target, cost: np.ndarray) -> LinkCosts:
     """Prefix sums of `cost` [links], dead links at cost DEAD; live ones must be positive."""
     grid = np.where(link_alive(target).reshape(-1), cost, DEAD)
-    grid = grid.reshape(target.rows, target.cols, 4)
+    return prefix_sums(grid.reshape(target.rows, target.cols, 4))
+
+
+def prefix_sums(grid: np.ndarray) -> LinkCosts:
+    """Of the costs [rows, cols, 4] of the links out of every node of a block of the mesh."""
     east, west, south, north = (np.zeros(grid.shape[:2]) for _ in range(4))
     np.cumsum(grid[:, :-1, EAST], 1, out=east[:, 1:])
     np.cumsum(grid[:, 1:, WEST], 1, out=west[:, 1:])
