@@ -19,7 +19,7 @@ from dojocc.runtime.target import Target
 SINGLE = 64  # flows up to which each is a group of its own
 ENTRIES = 60_000  # (group, resource) pairs that a merged set may have at most
 FINEST, COARSEST = 16, 3  # groups that a large set is merged into
-WAYS = 1_000_000  # resources of all pairs of a set that are remembered
+WAYS = 2_000_000  # resources of all pairs of a set that are remembered
 NO_DIP = -1
 
 
@@ -46,6 +46,11 @@ class FlowGroups:
     bounds: dict[str, float]
     way_start: np.ndarray
     way: np.ndarray
+
+    @property
+    def has_links(self) -> bool:
+        """Whether ways hold links, not only ports."""
+        return len(self.way) > 2 * len(self.packets) or not self.latency.any()
 
     @property
     def bound(self) -> float:

@@ -19,6 +19,16 @@ def bands() -> dict[str, float]:
     return {name: float(row["band"]) for name, row in tree.items()}
 
 
-def band(pace: float) -> float:
-    """Relative uncertainty of an exchange's cycles when sources keep a pace (0: they do not)."""
-    return bands()["paced" if pace >= 1 else "unpaced"]
+def kind(pace: float, lock_step: bool) -> str:
+    """The rows of the table that a list is like: sources that keep a pace or do not (0), or go
+    through their destinations in step."""
+    return "lock_step" if lock_step else "paced" if pace >= 1 else "unpaced"
+
+
+def band(exchanges: list[tuple[str, float]]) -> float:
+    """Relative uncertainty of the cycles of all exchanges together, each of a kind: the mean of
+    their bands by cycles; that of paced ones where there are none."""
+    total = sum(cycles for _, cycles in exchanges)
+    if not total:
+        return bands()["paced"]
+    return sum(bands()[name] * cycles for name, cycles in exchanges) / total

@@ -14,9 +14,10 @@ import numpy as np
 
 from dojocc.runtime.engines.transfers import each_peer
 from dojocc.runtime.mesh.ends import list_ends
-from dojocc.runtime.mesh.fair_flows import NO_DIP, FlowGroups, flow_groups
+from dojocc.runtime.mesh.fair_flows import NO_DIP, FlowGroups, capacities, flow_groups
 from dojocc.runtime.mesh.tables import program_routes, usable_share
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, NO_SEMAPHORE, PULL, PUSH, Program
+from dojocc.runtime.timing.lock_step import in_lock_step
 
 NAMES = {PUSH: "push", PULL: "pull", DRAM_LOAD: "DRAM load", DRAM_STORE: "DRAM store"}
 
@@ -37,7 +38,8 @@ class ListPlan:
 
     node: index in the class of the node that runs it; after: cycles from the group's end until the
     transfer has arrived and posted; earliest: cycles after the list's start before which the
-    parser has not got through it. posts: by group.
+    parser has not got through it. posts: by group. lock_step: whether it has hot spots that move,
+    which sharing does not see.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class ListPlan:
     earliest: np.ndarray
     posts: tuple[tuple[Post, ...], ...]
     bytes: int
+    lock_step: bool
 
     @property
     def group(self) -> np.ndarray:
@@ -88,6 +91,7 @@ def list_plan(program: Program, number: int, entries: np.ndarray, cls: int) -> L
         earliest=(place + 1.0) * mesh.entry_cycles,
         posts=posts(entries, flows.group[flows.pair], len(flows.groups), cls),
         bytes=int(size.sum()),
+        lock_step=in_lock_step(flows, entries[dip == NO_DIP], dip == NO_DIP, capacities(target)),
     )
 
 

@@ -29,7 +29,8 @@ class Span:
 
 @dataclass
 class Exchange:
-    """One start of a transfer list by nodes of a class. bounds: cycles by term (fair_flows.py)."""
+    """One start of a transfer list by nodes of a class. bounds: cycles by term (fair_flows.py).
+    calibration: the rows of calibration.toml that say how far its cycles may be off (band.py)."""
 
     number: int
     kind: str
@@ -42,6 +43,7 @@ class Exchange:
     bounds: dict[str, float]
     start: float
     end: float
+    calibration: str = "paced"
 
     @property
     def cycles(self) -> float:

@@ -45,7 +45,8 @@ class TimingResult:
     peak by unit, 0 to 1, over all live nodes; `links` over all live links.
 
     lower_bound_cycles: the most that one resource or exchange must take, were all else free.
-    error_band: relative uncertainty of exchanges' cycles as a model of the assumed machine.
+    error_band: relative uncertainty of exchanges' cycles as a model of the assumed machine, of each
+    by what its list is like (paced, unpaced, in lock-step), weighed by cycles.
     by_op: cycles of the latest node's thread 0 by op, by_op_waits what of them it waited. waits:
     share of thread 0's time, mean over nodes. busiest: work over capacity of the busiest link,
     ports and DIP, in cycles.
@@ -91,7 +92,7 @@ def time_program(program: Program) -> TimingResult:
         seconds_modelled=cycles / target.node.clock_hz,
         utilization=utilization(target, work, scheduler.work, cycles),
         lower_bound_cycles=round(max(least, exchange, *busiest.values())),
-        error_band=band(target.mesh.pace),
+        error_band=band([(item.calibration, item.cycles) for item in record.exchanges]),
         by_op=spent,
         by_op_waits=waited,
         waits=share_waited(core),

@@ -18,6 +18,7 @@ from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.mesh.fair import Fluid
 from dojocc.runtime.mesh.fair_flows import capacities
 from dojocc.runtime.timing.backlog import Backlog
+from dojocc.runtime.timing.band import kind
 from dojocc.runtime.timing.core import TimingCore
 from dojocc.runtime.timing.network import ListPlan, list_plan
 from dojocc.runtime.timing.posts import Posts
@@ -165,6 +166,7 @@ class TimedScheduler(Scheduler):
                     bounds=plan.flows.bounds,
                     start=first,
                     end=first,
+                    calibration=kind(machine.program.target.mesh.pace, plan.lock_step),
                 )
             )
         self.core.spend(thread, op.row.latency)
