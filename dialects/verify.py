@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.dominance import dominance_violations
 from dojocc.dialects.location import describe, without_location
+from dojocc.dialects.op import NNOp
 from dojocc.runtime.errors import DojoError
 
 LISTED = 5
@@ -22,10 +23,17 @@ class InvalidModule(DojoError):
     """The module breaks a rule of the language: a fault of a pass, or of hand-written IR."""
 
 
-def verify_module(module: ModuleOp, locations: bool = True) -> None:
-    """Raise InvalidModule unless well formed; with `locations` every op must carry its own."""
+Known = dict[Operation, tuple[object, ...]]
+"""All that the verdict on an op depends on, by ops that were found right."""
+
+
+def verify_module(module: ModuleOp, locations: bool = True, known: Known | None = None) -> None:
+    """Raise InvalidModule unless well formed; with `locations` every op must carry its own.
+
+    `known` remembers ops between runs: those that are as they were are not looked at again.
+    """
     _verify_dominance(module)
-    _verify_ops(module)
+    _verify_ops(module, {} if known is None else known)
     _verify_returns(module)
     if locations:
         _verify_locations(module)
@@ -37,17 +45,38 @@ def label(op: Operation) -> str:
     return f"{op.name} (%{hint})" if hint else op.name
 
 
-def _verify_ops(module: ModuleOp) -> None:
+def _verify_ops(module: ModuleOp, known: Known) -> None:
     """Each op by itself, outer ones first, so that xDSL wraps no error in another."""
     for op in module.walk():
+        facts = _facts(op)
+        if facts is not None and known.get(op) == facts:
+            continue
         try:
             op.verify(verify_nested_ops=False)
         except (VerifyException, ValueError) as error:
             raise InvalidModule(
                 f"{label(op)}: {_first_words(op, error)}", where=describe(op)
             ) from error
+        if facts is not None:
+            known[op] = facts
         if any(block.last_op is None for region in op.regions for block in region.blocks):
             _verify_empty(op)
+
+
+def _facts(op: Operation) -> tuple[object, ...] | None:
+    """What the rules of an nn op read, none of which looks past the op itself; None for others."""
+    if not isinstance(op, NNOp) or op.regions:
+        return None
+    operands = tuple(op.operands)
+    types = tuple(value.type for value in (*operands, *op.results))
+    return (
+        op.parent,
+        operands,
+        types,
+        tuple(op.properties.items()),
+        tuple(op.attributes.items()),
+        op.next_op is None,
+    )
 
 
 def _first_words(op: Operation, error: Exception) -> str:

@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, allows, violations
 from dojocc.dialects.location import without_location
-from dojocc.dialects.verify import InvalidModule, verify_module
+from dojocc.dialects.verify import InvalidModule, Known, verify_module
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.canonicalise import Canonicalise
@@ -176,11 +176,12 @@ def run_pipeline(
         _check_input(module, passes[0])
     form = passes[0].takes if passes else ""
     located = not without_location(module)  # hand-written IR may lack locations; passes add no gaps
+    known: Known = {}
     for each in passes:
         start = clock()
         each.apply(ctx, module)
         form = each.form_after(form)
-        _check_output(module, each, form, located)
+        _check_output(module, each, form, located, known)
         if timing is not None:
             timing[each.name] = timing.get(each.name, 0.0) + clock() - start
         if after is not None:
@@ -198,9 +199,9 @@ def _check_input(module: ModuleOp, first: Pass) -> None:
         )
 
 
-def _check_output(module: ModuleOp, last: Pass, form: str, located: bool) -> None:
+def _check_output(module: ModuleOp, last: Pass, form: str, located: bool, known: Known) -> None:
     try:
-        verify_module(module, located)
+        verify_module(module, located, known)
     except InvalidModule as error:
         raise PassBroken(
             f"pass '{last.name}' left a module that does not verify: {error.what}",

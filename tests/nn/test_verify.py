@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from xdsl.dialects.builtin import ModuleOp, f32
-from xdsl.ir import Block
+from xdsl.ir import Block, Operation
+from xdsl.rewriter import Rewriter
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.dominance import dominance_violations
@@ -46,6 +47,30 @@ def check_refused(module: ModuleOp, words: str, where: str | None) -> None:
 def test_a_good_module_verifies() -> None:
     verify_module(parsed())
     assert dominance_violations(parsed()) == []
+
+
+def test_what_is_known_to_be_right_is_looked_at_again_when_it_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module, known, seen = parsed(), {}, []
+    rule = Operation.verify
+
+    def verify(op: Operation, verify_nested_ops: bool = True) -> None:
+        seen.append(op.name)
+        rule(op, verify_nested_ops)
+
+    monkeypatch.setattr(Operation, "verify", verify)
+    verify_module(module, known=known)
+    assert [name for name in seen if name.startswith("nn.")] == ["nn.negate", "nn.tanh"]
+    seen.clear()
+    verify_module(module, known=known)
+    assert "func.return" in seen and not any(name.startswith("nn.") for name in seen)
+    seen.clear()
+    tanh = list(main_function(module).body.block.ops)[1]
+    Rewriter.replace_value_with_new_type(tanh.results[0], tensor((5,), f32))
+    with pytest.raises(InvalidModule, match="nn.tanh"):
+        verify_module(module, known=known)
+    assert [name for name in seen if name.startswith("nn.")] == ["nn.tanh"]
 
 
 def test_use_before_definition_is_found() -> None:
