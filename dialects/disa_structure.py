@@ -99,14 +99,18 @@ class ProgramOp(IRDLOperation):
         return tuple(op for op in self.body.block.ops if isinstance(op, ImageOp))
 
     @property
+    def dram(self) -> tuple[DramOp, ...]:
+        return tuple(op for op in self.body.block.ops if isinstance(op, DramOp))
+
+    @property
     def ports(self) -> tuple[PortOp, ...]:
         return tuple(op for op in self.body.block.ops if isinstance(op, PortOp))
 
     def verify_(self) -> None:
         for op in self.body.block.ops:
-            if not isinstance(op, ClassOp | ImageOp | PortOp):
+            if not isinstance(op, ClassOp | ImageOp | DramOp | PortOp):
                 raise VerifyException(
-                    f"a disa.program holds classes, images and ports, not {op.name}"
+                    f"a disa.program holds classes, images, DRAM and ports, not {op.name}"
                 )
         names = {each.sym_name.data for each in self.classes}
         for op in (*self.images, *self.ports):
@@ -328,6 +332,28 @@ class ImageOp(MemoryOp):
 
 
 @irdl_op_definition
+class DramOp(IRDLOperation):
+    """What the memory of every DIP that lists name holds at start: a resource as a whole, row-major
+    in a storage format."""
+
+    name = "disa.dram"
+    address = prop_def(IntegerAttr[I64])
+    resource = prop_def(StringAttr)
+    fmt = prop_def(StringAttr)
+    irdl_options = _OPTIONS
+    assembly_format = "`at` $address `holds` $resource `as` $fmt attr-dict"
+
+    def __init__(self, address: int, resource: str, fmt: str) -> None:
+        super().__init__(
+            properties={
+                "address": number(address),
+                "resource": StringAttr(resource),
+                "fmt": StringAttr(fmt),
+            }
+        )
+
+
+@irdl_op_definition
 class PortOp(MemoryOp):
     """A buffer the host writes before the run (input) or reads after it (output)."""
 
@@ -367,5 +393,5 @@ class PortOp(MemoryOp):
             raise VerifyException(f"a port is one of {PORT_KINDS}, not '{self.kind.data}'")
 
 
-STRUCTURE_OPS = [ProgramOp, ClassOp, ThreadOp, KernelOp, ImageOp, PortOp]
+STRUCTURE_OPS = [ProgramOp, ClassOp, ThreadOp, KernelOp, ImageOp, DramOp, PortOp]
 STRUCTURE_ATTRS = [MarkAttr]

@@ -19,7 +19,7 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.function import main_function, result_names
 from dojocc.dialects.interpret_nn import checked_inputs
 from dojocc.dialects.location import describe
-from dojocc.dialects.mesh import ExchangeOp, need_layout
+from dojocc.dialects.mesh import LOAD, ExchangeOp, in_dram, need_layout
 from dojocc.dialects.mesh_collective import COMBINE, CollectiveOp, ReductionOp
 from dojocc.dialects.mesh_verify import verify_layouts
 from dojocc.dialects.nn import evaluate
@@ -102,10 +102,14 @@ def run_mesh(
                 values[value].joined(dtype(value.type), describe(op)) for value in op.operands
             ]
             return dict(zip(result_names(function), joined, strict=True))
-        if isinstance(op, ExchangeOp):
+        if isinstance(op, ExchangeOp) and op.kind.data == LOAD:
+            values[op.result] = _load(ctx, op)
+        elif isinstance(op, ExchangeOp):
             values[op.result] = _exchange(op, [values[value] for value in op.operands])
         elif isinstance(op, CollectiveOp):
             values[op.result] = _collective(op, values[op.input])
+        elif isinstance(op, ConstantOp) and in_dram(op.results[0]):
+            continue
         elif isinstance(op, ConstantOp):
             layout = need_layout(op.results[0], op)
             values[op.results[0]] = Parts.cut(op.array(ctx.resources), layout)
@@ -118,6 +122,15 @@ def run_mesh(
 def dtype(type: Attribute) -> np.dtype:
     assert isinstance(type, TensorType)
     return dtype_of(type.element_type)
+
+
+def _load(ctx: DojoContext, op: ExchangeOp) -> Parts:
+    """Every node's part of what lies in DRAM."""
+    constant = op.operands[0].owner
+    assert isinstance(constant, ConstantOp)
+    array = constant.array(ctx.resources).reshape(-1)
+    flat = np.concatenate([array, np.zeros(1, array.dtype)])
+    return Parts.cut(flat[op.index_map()], need_layout(op.result, op))
 
 
 def _exchange(op: ExchangeOp, parts: Sequence[Parts]) -> Parts:

@@ -23,7 +23,7 @@ from dojocc.dialects.tile_program import (
 )
 from dojocc.dialects.tile_types import KernelOp
 from dojocc.runtime.errors import InputError
-from dojocc.runtime.formats import FORMATS
+from dojocc.runtime.formats import FORMATS, encode
 from dojocc.runtime.layout import Layout
 
 
@@ -70,7 +70,7 @@ def run_tile(
             case OutputOp():
                 state.outputs[op.label.data] = state.read(op.buffer)
             case ExchangeOp():
-                exchange(state, op, resources[op.segments.data])
+                exchange(state, op, resources)
             case CollectiveOp():
                 collective(state, op, resources)
             case CallOp():
@@ -102,10 +102,16 @@ def call(
     state.steps += run_kernel(kernel, arguments, nodes)
 
 
-def exchange(state: TileRun, op: ExchangeOp, segments: np.ndarray) -> None:
+def exchange(state: TileRun, op: ExchangeOp, resources: Mapping[str, np.ndarray]) -> None:
     """Zero-fill where asked, then every run of every segment; sources are read as they were
-    before."""
+    before. Every node sees the same DRAM."""
+    segments = resources[op.segments.data]
     sources = [state.buffers[source].inner.copy() for source in op.sources]
+    if op.resource is not None:
+        codes = encode(resources[op.resource.data], state.layouts[op.destination].fmt)
+        content = np.ascontiguousarray(codes).reshape(-1).view(np.uint8)
+        nodes = len(state.buffers[op.destination].inner)
+        sources = [np.broadcast_to(content, (nodes, len(content)))]
     target = state.buffers[op.destination].inner
     if op.zero_fill is not None:
         target[:] = 0

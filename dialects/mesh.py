@@ -56,7 +56,8 @@ STORAGE: dict[Attribute, str] = {
 }
 """Storage format by element type; i1 is stored as the 0 or 1 that lanes compute with."""
 
-KINDS = ("reshard", "all_gather", "halo", "move")
+LOAD = "load"
+KINDS = ("reshard", "all_gather", "halo", "move", LOAD)
 
 
 @irdl_attr_definition
@@ -206,6 +207,9 @@ class ExchangeOp(IRDLOperation):
     The region is a chain of nn movement ops on whole tensors (only nn.yield: a re-sharding), with
     constants of zero for padding. `bytes` cross the mesh, in about `cycles`; the pads of the
     dimensions `zero_dims` must be zero.
+
+    A load has one operand, a constant without a layout: no node holds it, it lies in DRAM, and
+    every node loads its part from there.
     """
 
     name = "mesh.exchange"
@@ -254,12 +258,22 @@ class ExchangeOp(IRDLOperation):
         if len(outside) != len(inside) or not all(map(same_type, outside, inside)):
             texts = [", ".join(map(text_of, types)) for types in (outside, inside)]
             raise VerifyException(f"mesh.exchange: {texts[0]} outside, {texts[1]} in its region")
+        self._verify_load()
         for number, value in enumerate((*self.operands, self.result)):
             assert isinstance(value.type, TensorType)
-            check_type(value.type, f"mesh.exchange value {number}")
-        layouts = [need_layout(value, self) for value in (*self.operands, self.result)]
-        if len({(layout.grid, layout.fmt) for layout in layouts}) > 1:
+            if not in_dram(value):
+                check_type(value.type, f"mesh.exchange value {number}")
+        layouts = [layout_of(value) for value in (*self.operands, self.result)]
+        if len({(layout.grid, layout.fmt) for layout in layouts if layout}) > 1:
             raise VerifyException("mesh.exchange: all its layouts must share grid and format")
+
+    def _verify_load(self) -> None:
+        """A load reads a constant in DRAM, everything else reads what nodes hold."""
+        if self.kind.data == LOAD:
+            if len(self.operands) != 1 or not in_dram(self.operands[0]):
+                raise VerifyException("mesh.exchange: a load has one operand, a constant in DRAM")
+        elif any(map(in_dram, self.operands)):
+            raise VerifyException("mesh.exchange: only a load reads a constant without a layout")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -333,6 +347,11 @@ class ExchangeOp(IRDLOperation):
             else:
                 values[op.results[0]] = np.asarray(op.compute(arrays, PLAIN))
         raise AssertionError("a verified region ends with nn.yield")
+
+
+def in_dram(value: SSAValue) -> bool:
+    """A constant that lies in DRAM: without a layout, no node holds it."""
+    return isinstance(value.owner, ConstantOp) and layout_of(value) is None
 
 
 def is_zero(op: Operation | Block) -> bool:

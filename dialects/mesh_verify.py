@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.domain import Map
 from dojocc.dialects.footprint import Uses, uses
 from dojocc.dialects.location import describe
-from dojocc.dialects.mesh import ExchangeOp, check_type, need_layout
+from dojocc.dialects.mesh import ExchangeOp, check_type, in_dram, need_layout
 from dojocc.dialects.mesh_collective import CollectiveOp
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.op import NNOp
@@ -35,7 +35,7 @@ def _verify_block(block: Block) -> None:
     grids = set()
     for op in block.ops:
         for value in (*op.operands, *op.results):
-            if isinstance(value.type, TensorType):
+            if isinstance(value.type, TensorType) and not only_loaded(value):
                 check_type(value.type, f"{op.name} ({describe(op)})")
                 grids.add(need_layout(value, op).grid)
         if isinstance(op, NNOp) and not isinstance(op, ConstantOp):
@@ -44,6 +44,12 @@ def _verify_block(block: Block) -> None:
             op.verify_()
     if len(grids) > 1:
         raise VerifyException(f"layouts on different grids in one function: {sorted(grids)}")
+
+
+def only_loaded(value: SSAValue) -> bool:
+    """A constant in DRAM, read by nothing but loads."""
+    readers = (use.operation for use in value.uses)
+    return in_dram(value) and all(isinstance(op, ExchangeOp) for op in readers)
 
 
 def _verify_kernel(op: NNOp) -> None:

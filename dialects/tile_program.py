@@ -32,6 +32,7 @@ from xdsl.traits import NoTerminator, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.tile_types import KernelOp, whole
+from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE as SEGMENT_DTYPE
 
 _OPTIONS = (ParsePropInAttrDict(),)
@@ -152,12 +153,16 @@ class ExchangeOp(IRDLOperation):
 
     `movement` names what the segments are for, as plain data (mesh.exchange's `steps` as JSON): the
     build record keeps it for `dojocc verify`.
+
+    With `resource` it is a load: there are no sources, and every node loads its own segments of the
+    resource, which lies in DRAM as a whole in row-major order (source node = destination node).
     """
 
     name = "tile.exchange"
     destination = operand_def(MemRefType)
     sources = var_operand_def(MemRefType)
     number = prop_def(IntegerAttr[I64])
+    resource = opt_prop_def(StringAttr)
     segments = prop_def(StringAttr)
     movement = opt_prop_def(StringAttr)
     zero_fill = opt_prop_def(UnitAttr)
@@ -166,9 +171,12 @@ class ExchangeOp(IRDLOperation):
     mark = opt_prop_def(StringAttr)
     # The semaphore that entries raise at both ends when they are done; set by the route pass.
     semaphore = opt_prop_def(IntegerAttr[I64])
+    # Where the resource of a load begins in DRAM; set by the allocate pass.
+    dram = opt_prop_def(IntegerAttr[I64])
     irdl_options = _OPTIONS
     assembly_format = (
-        "$number $sources `to` $destination `by` $segments (`zero_fill` $zero_fill^)?"
+        "$number (`load` $resource^)? $sources `to` $destination `by` $segments"
+        " (`zero_fill` $zero_fill^)?"
         " `bytes` $bytes `cycles` $cycles (`mark` $mark^)? (`moves` $movement^)? attr-dict"
         " `:` type($sources) `to` type($destination)"
     )
@@ -184,11 +192,13 @@ class ExchangeOp(IRDLOperation):
         zero_fill: bool = False,
         mark: str | None = None,
         movement: str | None = None,
+        resource: str | None = None,
     ) -> None:
         super().__init__(
             operands=[destination, list(sources)],
             properties={
                 "number": whole(number),
+                "resource": None if resource is None else StringAttr(resource),
                 "segments": StringAttr(segments),
                 "movement": None if movement is None else StringAttr(movement),
                 "zero_fill": UnitAttr() if zero_fill else None,
@@ -197,6 +207,17 @@ class ExchangeOp(IRDLOperation):
                 "mark": None if mark is None else StringAttr(mark),
             },
         )
+
+    def verify_(self) -> None:
+        if self.resource is not None and self.sources:
+            raise VerifyException("tile.exchange: loads a resource or has sources, not both")
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of the destination."""
+        owner = self.destination.owner
+        assert isinstance(owner, AllocOp)
+        return owner.layout.data  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @irdl_op_definition

@@ -130,7 +130,11 @@ def _compile(
 def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) -> tuple[Pass, ...]:
     """The pipeline's passes for these options, up to the last that leaves the level to stop at."""
     wanted = [step for step in steps if FROM_LEVEL.get(step.make.name, 0) <= options.optimize]
-    chosen = {"precision": {"to": options.precision}, "tile": {}}
+    chosen: dict[str, dict[str, object]] = {
+        "precision": {"to": options.precision},
+        "shard": {"dram": options.dram},
+        "tile": {},
+    }
     if options.optimize >= BLOCKS_FROM:
         chosen["tile"] = {"accumulators": ACCUMULATORS}
     passes = default_passes(wanted, chosen)
@@ -171,6 +175,7 @@ def record(
         "target": target.name,
         "precision": options.precision,
         "optimize": options.optimize,
+        "dram": options.dram,
         "seed": options.seed,
         "shapes": {name: list(shape) for name, shape in (options.shapes or {}).items()},
         "defects": {

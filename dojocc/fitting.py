@@ -20,7 +20,7 @@ def with_suggestions(error: DoesNotFit, options: Options, fits: Fits) -> DoesNot
     """The same report with what helps. `fits` plans the model with other options."""
     tried: list[str] = []
     found: list[str] = []
-    for kind in (narrower(options), larger(options), smaller(options)):
+    for kind in (streamed(options), narrower(options), larger(options), smaller(options)):
         for flags, other in kind:
             if fits(other):
                 found.append(flags)
@@ -31,6 +31,12 @@ def with_suggestions(error: DoesNotFit, options: Options, fits: Fits) -> DoesNot
     else:
         help = f"not enough, tried: {', '.join(tried) or 'nothing'}; use a smaller model or input"
     return DoesNotFit(error.what, error.where, error.numbers, help)
+
+
+def streamed(options: Options) -> Iterator[tuple[str, Options]]:
+    """Constants in DRAM, where that was forbidden."""
+    if not options.dram:
+        yield "--dram", replace(options, dram=True)
 
 
 def narrower(options: Options) -> Iterator[tuple[str, Options]]:

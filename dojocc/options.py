@@ -20,7 +20,8 @@ Defects = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose. `defects` is {"nodes": [[row, col], ...], "links": [...]}."""
+    """What a user may choose. `defects` is {"nodes": [[row, col], ...], "links": [...]}; without
+    `dram`, all constants stay in SRAM."""
 
     target: str | Path | Target = "d1-die"
     precision: str = "bf16"
@@ -28,6 +29,7 @@ class Options:
     defects: Defects | None = None
     optimize: int = 2
     seed: int = 0
+    dram: bool = True
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

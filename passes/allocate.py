@@ -43,10 +43,12 @@ class Allocate(Pass):
     1. The parameter table takes the bytes from address 0.
     2. Each buffer's lifetime comes from the sequence of steps (passes/liveness.py): images live
        throughout, an exchange's destination from its start, its sources until its end.
-    3. solve/packing.py places buffers that live together apart; an interval sweep that shares no
+    3. What exchanges load from DRAM gets a place there, the same in every DIP's memory.
+    4. solve/packing.py places buffers that live together apart; an interval sweep that shares no
        code with it checks the result.
 
-    Fails: DoesNotFit when the buffers need more SRAM than a node has, with those live at the peak.
+    Fails: DoesNotFit when the buffers need more SRAM than a node has, with those live at the peak;
+      or when what is loaded needs more DRAM than a DIP has.
     """
 
     name = "allocate"
@@ -72,9 +74,34 @@ class Allocate(Pass):
             alloc.address = whole(reserved + offset)
         plan.program.sram_peak = whole(reserved + packing.peak)
         plan.program.sram_bound = whole(reserved + packing.lower_bound)
+        place_in_dram(ctx, plan, target)
         ctx.remarks.append(
             f"SRAM: {reserved + packing.peak} of {target.node.sram_bytes} B on every node,"
             f" at least {reserved + packing.lower_bound} B are needed"
+        )
+
+
+def place_in_dram(ctx: DojoContext, plan: Schedule, target: Target) -> None:
+    """Addresses in DRAM for the resources that exchanges load, one behind the other, each once for
+    every format."""
+    places: dict[tuple[str, str], int] = {}
+    end = 0
+    for op in plan.exchanges:
+        if op.resource is None:
+            continue
+        layout = op.layout
+        key = op.resource.data, layout.fmt
+        if key not in places:
+            places[key] = end
+            size = ctx.resources[op.resource.data].size * layout.item
+            end += -(-size // ALIGNMENT) * ALIGNMENT
+        op.dram = whole(places[key])
+    if end > target.dips.hbm_bytes or places and not target.dips.count:
+        raise DoesNotFit(
+            "what is loaded from DRAM does not fit there",
+            where=f"target {target.name}, DIPs: {target.dips.count}",
+            numbers=f"need {end:,} B in the memory of each, have {target.dips.hbm_bytes:,}",
+            help=UNTRIED,
         )
 
 

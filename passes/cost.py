@@ -38,10 +38,13 @@ class Rates:
     die: tuple[int, int] = (1, 1)
     crossing_cycles: int = 0  # what a hop from one die to the next takes more
     detour: float = 1.0  # load of the busiest link over what it is with no node dead
+    dram_bytes: float = 0.0  # a cycle, from all DIPs together; 0 where there is none
+    dram_cycles: int = 0  # from a load's start to its first bytes
 
     @staticmethod
     def of(target: Target) -> Rates:
         node, mesh, sync = target.node, target.mesh, target.sync
+        dip = min(target.dips.hbm_bytes_per_s, target.dips.mesh_bytes_per_s)
         return Rates(
             node.matrix_rows,
             node.matrix_cols,
@@ -55,6 +58,8 @@ class Rates:
             (target.die.rows, target.die.cols),
             round(target.die.edge_ns * 1e-9 * node.clock_hz),
             DETOUR if target.dead else 1.0,
+            target.dips.count * dip / node.clock_hz,
+            ceil(target.dips.hbm_ns * 1e-9 * node.clock_hz) + mesh.message_cycles,
         )
 
 
@@ -114,6 +119,13 @@ def exchange_cost(
     for hops, size in zip(found.hops, rates.die, strict=True):
         way += hops // size * rates.crossing_cycles
     return Moved(found.bytes, ceil(rates.exchange_cycles + moving + way))
+
+
+def load_cost(dst: Layout, rates: Rates) -> Moved:
+    """Cost of loading every node's part of a tensor from DRAM, all DIPs giving an equal share."""
+    start, stop = dst.boxes()
+    size = int((stop - start).prod(1).sum()) * dst.item
+    return Moved(size, ceil(rates.dram_cycles + size / rates.dram_bytes))
 
 
 def least_exchange(src: Layout | None, dst: Layout, rates: Rates) -> float:

@@ -29,7 +29,16 @@ from dojocc.runtime.errors import InputError
 from dojocc.runtime.formats import FORMATS, encode
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.mesh.tables import RouteTable
-from dojocc.runtime.program import LIST_DTYPE, Image, Mark, Port, Program, ProgramClass
+from dojocc.runtime.program import (
+    DRAM_LOAD,
+    LIST_DTYPE,
+    DramImage,
+    Image,
+    Mark,
+    Port,
+    Program,
+    ProgramClass,
+)
 
 THREADS = 4
 NO_MARK = -1
@@ -67,6 +76,7 @@ def emit_program(
         lists = resource(resources, program.lists.data, "transfer lists")
         if ROUTES in resources:
             routes = RouteTable(resources[ROUTES], resources[LIST_SETS])
+    dram = dram_images(program, resources, tensors, lists)
     classes = tuple(program_class(each, places) for each in program.classes)
     record = build_record(program, build or {})
     if BUFFERS in resources:
@@ -81,6 +91,7 @@ def emit_program(
         lists=lists,
         marks=tuple(marks),
         build=record,
+        dram=dram,
         routes=routes,
     )
 
@@ -174,11 +185,32 @@ def image(
             where=f"image '{op.label.data}'",
             numbers=f"have {values.shape}, need {layout.shape}",
         )
-    key = f"{name}:{layout.fmt}"
-    if key not in tensors:
-        fmt = FORMATS[layout.fmt]
-        tensors[key] = encode(values, fmt)
+    key = kept(name, values, layout.fmt, tensors)
     return Image(op.label.data, op.node_class.string_value(), op.address.value.data, layout, key)
+
+
+def kept(name: str, values: np.ndarray, fmt: str, tensors: dict[str, np.ndarray]) -> str:
+    """The key of a resource's codes among the program's tensors, where each stands once."""
+    key = f"{name}:{fmt}"
+    if key not in tensors:
+        tensors[key] = encode(values, FORMATS[fmt])
+    return key
+
+
+def dram_images(
+    program: ProgramOp,
+    resources: Mapping[str, np.ndarray],
+    tensors: dict[str, np.ndarray],
+    lists: np.ndarray,
+) -> tuple[DramImage, ...]:
+    """What lies in DRAM, for every DIP that a list names; the tensors join `tensors`."""
+    dips = np.unique(lists["peer"][lists["kind"] >= DRAM_LOAD]).tolist()
+    found = []
+    for op in program.dram:
+        name = op.resource.data
+        key = kept(name, resource(resources, name, "DRAM"), op.fmt.data, tensors)
+        found += [DramImage(name, dip, op.address.value.data, key) for dip in dips]
+    return tuple(found)
 
 
 def port(op: PortOp) -> Port:

@@ -78,14 +78,17 @@ def node_table(resources: dict[str, np.ndarray], key: str, nodes: int, op: Opera
     return table
 
 
-def arrivals(segments: np.ndarray, nodes: int) -> np.ndarray:
+def arrivals(op: ExchangeOp, segments: np.ndarray, nodes: int) -> np.ndarray:
     """Transfers each node waits for in an exchange: those that come to it and those it sends.
 
     A list entry for several peers counts as one for each of them.
 
-    Its own are counted because their sources may be overwritten only when they have left.
+    Its own are counted because their sources may be overwritten only when they have left. A load
+    has none: DRAM stays as it is.
     """
     incoming = np.bincount(segments["dst_node"], minlength=nodes)
+    if op.resource is not None:
+        return incoming
     return incoming + np.bincount(segments["src_node"], minlength=nodes)
 
 
@@ -114,7 +117,7 @@ def tables_of(resources: dict[str, np.ndarray], op: Operation, nodes: int) -> li
             keys = [value for value in values if isinstance(value, str)]
             return [node_table(resources, key, nodes, op) for key in keys]
         case ExchangeOp():
-            return [arrivals(segments_of(resources, op), nodes)]
+            return [arrivals(op, segments_of(resources, op), nodes)]
         case CollectiveOp():
             return steps_of(resources, op, nodes).tables()
         case _:

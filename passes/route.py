@@ -17,6 +17,7 @@ from dojocc.passes.base import Pass
 from dojocc.passes.collective_steps import SENT, Steps, lists_numbered, steps_of
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
+from dojocc.passes.route_dram import load_entries
 from dojocc.passes.solve.collective_routes import collective_routes
 from dojocc.passes.solve.folding import folded
 from dojocc.passes.solve.grid import logical_grid
@@ -60,7 +61,8 @@ class Route(Pass):
        its exchange has been waited for: nobody starts the next exchange on it before this node has
        come to that one's barrier, which lies behind the wait.
     2. A segment becomes a push entry of its source node: buffer addresses are added, and the
-       exchange's semaphore rises at both ends when the entry is done.
+       exchange's semaphore rises at both ends when the entry is done. One of a load becomes a DRAM
+       load entry of its node, from the nearest DIP (passes/route_dram.py).
     3. Entries of one node that differ only in their peer become one, where the peers are in
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
     4. Entries of all nodes are folded into rows, of which there are about as many on any number of
@@ -89,7 +91,11 @@ class Route(Pass):
                 parts += collective_lists(each, steps_of(ctx.resources, each, len(nodes)))
                 continue
             segments = segments_of(ctx.resources, each)
-            check_segments(each, segments, len(nodes))
+            check_segments(each, segments, len(nodes), source_sizes(each, ctx.resources))
+            if each.resource is not None:
+                address = buffer_address(each.destination)
+                parts.append(load_entries(each, segments, target, nodes, address))
+                continue
             parts.append(merged(entries(each, segments)))
         lists = np.concatenate(parts)
         steps = [number for each in plan.collectives for number in lists_numbered(each)]
@@ -171,16 +177,25 @@ def buffer_bytes(value: SSAValue) -> int:
     return alloc.layout.data.bytes  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def check_segments(exchange: ExchangeOp, segments: np.ndarray, nodes: int) -> None:
-    """Nodes and operands exist, and every run lies inside its buffers."""
+def source_sizes(exchange: ExchangeOp, resources: dict[str, np.ndarray]) -> np.ndarray:
+    """Bytes of each buffer that the exchange reads; of a load, what lies in DRAM."""
+    if exchange.resource is not None:
+        return np.array([resources[exchange.resource.data].size * exchange.layout.item], np.int64)
+    return np.array([buffer_bytes(value) for value in exchange.sources], np.int64)
+
+
+def check_segments(
+    exchange: ExchangeOp, segments: np.ndarray, nodes: int, sizes: np.ndarray
+) -> None:
+    """Nodes and operands exist, and every run lies inside its buffers; `sizes` of the sources."""
     where = describe(exchange)
     if not len(segments):
         return
-    if segments["operand"].max() >= len(exchange.sources):
+    if segments["operand"].max() >= len(sizes):
         raise InputError(
             "a segment names a source that the exchange does not have",
             where=where,
-            numbers=f"operand {segments['operand'].max()} of {len(exchange.sources)}",
+            numbers=f"operand {segments['operand'].max()} of {len(sizes)}",
         )
     for side in ("src_node", "dst_node"):
         if segments[side].min() < 0 or segments[side].max() >= nodes:
@@ -189,7 +204,6 @@ def check_segments(exchange: ExchangeOp, segments: np.ndarray, nodes: int) -> No
                 where=where,
                 numbers=f"{side} {segments[side].min()}..{segments[side].max()} of {nodes}",
             )
-    sizes = np.array([buffer_bytes(value) for value in exchange.sources], np.int64)
     limits = {
         "src": sizes[segments["operand"]],
         "dst": np.full(len(segments), buffer_bytes(exchange.destination)),

@@ -10,7 +10,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region
 
 from dojocc.dialects.context import DojoContext
-from dojocc.dialects.disa import ClassOp, ImageOp, PortOp, ProgramOp, ThreadOp, instruction
+from dojocc.dialects.disa import (
+    ClassOp,
+    DramOp,
+    ImageOp,
+    PortOp,
+    ProgramOp,
+    ThreadOp,
+    instruction,
+)
 from dojocc.dialects.location import copy_location
 from dojocc.dialects.mesh import LayoutAttr
 from dojocc.dialects.tile import (
@@ -149,8 +157,9 @@ def grid_code(module: ModuleOp, plan: Schedule, streams: Streams) -> list[Operat
 
 
 def memory(ctx: DojoContext, plan: Schedule, parameters: Parameters) -> list[Operation]:
-    """Images and ports of the grid's SRAM, the parameter table first."""
+    """Images and ports of the grid's SRAM, the parameter table first; what DRAM holds."""
     result: list[Operation] = []
+    placed: set[int] = set()
     if parameters.words:
         ctx.resources[NAME] = parameters.columns
         layout = LayoutAttr(parameters.layout(plan.program.shape))
@@ -163,6 +172,10 @@ def memory(ctx: DojoContext, plan: Schedule, parameters: Parameters) -> list[Ope
                 made = port("input", op)
             case OutputOp():
                 made = port("output", op)
+            case ExchangeOp() if op.dram is not None and op.dram.value.data not in placed:
+                placed.add(op.dram.value.data)
+                assert op.resource is not None
+                made = DramOp(op.dram.value.data, op.resource.data, op.layout.fmt)
             case _:
                 continue
         copy_location(op, made)

@@ -76,7 +76,8 @@ class Streams:
             case CallOp():
                 name = op.callee.string_value()
             case ExchangeOp():
-                name = f"exchange {op.number.value.data}"
+                kind = "exchange" if op.resource is None else "load"
+                name = f"{kind} {op.number.value.data}"
             case CollectiveOp():
                 name = f"collective {op.number.value.data}"
         self.marks.append((name, source))
@@ -142,16 +143,18 @@ def call_kernel(streams: Streams, op: CallOp) -> None:
 
 def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     """Clear the destination if asked, tell thread 1, and let that start the list behind the
-    barrier."""
+    barrier; a load concerns nobody else and needs no barrier."""
     number = streams.mark(op)
     if op.zero_fill is not None:
         clear(streams, op.destination)
     if not len(segments_of(streams.resources, op)):
         return
     streams.compute.append(instruction("post", READY, 1))
+    streams.communicate += [instruction("mark", number), instruction("wait", READY, 1)]
+    if op.resource is not None:
+        streams.communicate.append(instruction("dld", op.number.value.data))
+        return
     streams.communicate += [
-        instruction("mark", number),
-        instruction("wait", READY, 1),
         instruction("rbar", BARRIER_REGION),
         instruction("push", op.number.value.data),
     ]
@@ -175,7 +178,7 @@ def await_exchange(streams: Streams, op: ExchangeOp) -> None:
     assert op.semaphore is not None
     streams.mark(op)
     semaphore = op.semaphore.value.data
-    what, value = streams.parameters.find(arrivals(segments, streams.nodes))
+    what, value = streams.parameters.find(arrivals(op, segments, streams.nodes))
     if what == "number" and value <= KINDS["imm16"].high:
         streams.compute.append(instruction("wait", semaphore, value))
         return

@@ -31,10 +31,12 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.mesh_verify import verify_layouts
 from dojocc.passes.base import Pass
 from dojocc.passes.cost import Rates
+from dojocc.passes.shard_copy import Plan
 from dojocc.passes.shard_memory import Memory, does_not_fit, memory
-from dojocc.passes.shard_plan import Plan, Planner
+from dojocc.passes.shard_plan import Planner
 from dojocc.passes.shard_realise import Realiser
 from dojocc.passes.shard_report import record_of
+from dojocc.passes.shard_stream import best_streamed, remarks_of
 from dojocc.passes.solve.candidates import Machine
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.sharding import Weights
@@ -60,8 +62,10 @@ class Shard(Pass):
       one exchange, from the layouts of its sources to the layout its reader wants. Right because
       every layout is derived from the kernel's own affine maps, and checked against them at the
       end by code that shares nothing with the chooser.
-    Fails: DoesNotFit when no price of SRAM makes the plan fit; UnsupportedError for other ops;
-      UsageError without a target.
+      Where no price of SRAM makes the plan fit, and with `dram`, constants lie in DRAM and are
+      loaded for each reader (passes/shard_stream.py): of the plans at all prices, the fastest.
+    Fails: DoesNotFit when that does not fit either; UnsupportedError for other ops; UsageError
+      without a target.
     """
 
     name: ClassVar[str] = "shard"
@@ -69,6 +73,7 @@ class Shard(Pass):
     leaves: ClassVar[str] = "mesh"
 
     sram_budget: int | None = None
+    dram: bool = True
 
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         if ctx.target is None:
@@ -80,13 +85,25 @@ class Shard(Pass):
         for function in op.ops:
             if isinstance(function, FuncOp) and function.body.blocks:
                 block = function.body.block
-                plan, found = best_plan(planner, block, budget)
-                if found.peak > budget:
-                    raise does_not_fit(found, budget, int(rows * columns))
+                plan = self.fitting(ctx, planner, block, budget)
                 choices = record_of(planner, plan)
                 Realiser(plan, rates).apply(function)
                 ctx.choices.update(choices)
         verify_layouts(op)
+
+    def fitting(self, ctx: DojoContext, planner: Planner, block: Block, budget: int) -> Plan:
+        """A plan that fits, with constants in DRAM where no other does; DoesNotFit."""
+        tried: list[tuple[Plan, Memory]] = []
+        plan, found = best_plan(planner, block, budget, tried)
+        if found.peak <= budget:
+            return plan
+        streamed = best_streamed(planner, tried, block, budget) if self.dram else None
+        if streamed is not None and streamed.memory.peak <= budget:
+            ctx.remarks.extend(remarks_of(streamed))
+            return streamed.plan
+        rows, columns = planner.machine.grid
+        least = None if streamed is None else streamed.memory.peak
+        raise does_not_fit(found, budget, rows * columns, least)
 
 
 def machine_of(target: Target, grid: tuple[int, int]) -> Machine:
@@ -96,22 +113,23 @@ def machine_of(target: Target, grid: tuple[int, int]) -> Machine:
     return Machine(grid, (system.die_rows * tiles[0], system.die_cols * tiles[1]))
 
 
-def best_plan(planner: Planner, block: Block, budget: int) -> tuple[Plan, Memory]:
+def best_plan(
+    planner: Planner, block: Block, budget: int, tried: list[tuple[Plan, Memory]]
+) -> tuple[Plan, Memory]:
     """The plan with the cheapest SRAM that fits; the smallest one if none does.
 
     Constants are made dearer until a plan fits, and then cheaper again by halves of the last step.
-    What is unlikely to fit is tried when nothing else does.
+    What is unlikely to fit is tried when nothing else does. What was looked at joins `tried`.
     """
-    smallest: list[tuple[Plan, Memory]] = []
     for every_room in (False, True):
         low = 1.0
         for step in range(STEPS):
             found = _at_price(planner, block, budget, STEP**step, every_room)
             if found[1].peak <= budget:
                 return _cheaper(planner, block, budget, (low, STEP**step), found)
-            smallest.append(found)
+            tried.append(found)
             low = STEP**step
-    return min(smallest, key=lambda found: found[1].peak)
+    return min(tried, key=lambda found: found[1].peak)
 
 
 def _cheaper(

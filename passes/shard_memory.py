@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from dojocc.dialects.location import get_location
 from dojocc.passes.errors import UNTRIED
-from dojocc.passes.shard_plan import Copy, Plan, copy_sources
+from dojocc.passes.shard_copy import Copy, Plan, copy_sources
 from dojocc.passes.shard_work import is_constant
 from dojocc.runtime.errors import DoesNotFit
 from dojocc.runtime.layout import Layout
@@ -85,6 +85,14 @@ def _buffers(plan: Plan, block: Block) -> list[Buffer]:
             if copy not in first:
                 for base in copy_sources(copy):
                     used(base, position[op])
+            stream = copy.stream
+            if stream is not None and stream.via is not None:
+                loaded = replace(copy, layout=stream.via, zero_dims=())
+                used(loaded, stream.load)
+                used(loaded, where)
+                used(copy, stream.move)
+            elif stream is not None:
+                used(copy, stream.load)
             used(copy, where)
     buffers = []
     for key, begin in first.items():
@@ -106,8 +114,11 @@ def name_of(value: SSAValue) -> str:
     return value.name_hint or "an input"
 
 
-def does_not_fit(found: Memory, budget: int, nodes: int) -> DoesNotFit:
-    """The error: which tensors, largest first, with bytes a node, and by how much it is over."""
+def does_not_fit(found: Memory, budget: int, nodes: int, streamed: int | None = None) -> DoesNotFit:
+    """The error: which tensors, largest first, with bytes a node, and by how much it is over.
+
+    `streamed`: the peak with constants in DRAM, where that was tried.
+    """
     live = [
         buffer
         for buffer in found.buffers
@@ -126,6 +137,7 @@ def does_not_fit(found: Memory, budget: int, nodes: int) -> DoesNotFit:
             f"need {found.peak:,} B a node (constants {found.resident:,},"
             f" activations {found.peak - found.resident:,}), have {budget:,}:"
             f" {found.peak - budget:,} B too much"
+            + ("" if streamed is None else f"; with constants in DRAM still {streamed:,} B")
         ),
         help=UNTRIED,
     )

@@ -19,6 +19,7 @@ from dojocc.dialects.mesh import STORAGE
 from dojocc.dialects.op import NNOp
 from dojocc.passes.cost import Rates, exchange_cost, kernel_cycles, least_exchange
 from dojocc.passes.movement import is_kernel, is_movement, movement_sources, reading_from
+from dojocc.passes.shard_copy import Copy, Plan, copy_sources
 from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
 from dojocc.passes.solve.search import Costs, Node, Operand, least_cost, search
@@ -34,37 +35,12 @@ from dojocc.passes.solve.sharding import (
     shared_out_further,
 )
 from dojocc.passes.solve.traffic import Reading
-from dojocc.passes.solve.work import Access, Grid, Work, spread_work
+from dojocc.passes.solve.work import Access, Work, spread_work
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import Layout
 
 HOST_SPARE = 1.5
 """How much larger than need be an input's share of a node may be, to lie near its readers."""
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A value in a layout other than its own: an exchange makes it, or an image (of a constant)."""
-
-    value: SSAValue
-    layout: Layout
-    zero_dims: tuple[int, ...] = (-1,)
-    image: bool = False
-
-
-@dataclass
-class Plan:
-    """`homes`: the layout a value is made in; `reads[op]`: a Copy by operand, or None for home.
-
-    `weights`: the prices of SRAM that it was made at.
-    """
-
-    grid: Grid
-    weights: Weights = Weights()
-    kernels: dict[Operation, Placed] = field(default_factory=dict)
-    homes: dict[SSAValue, Layout] = field(default_factory=dict)
-    reads: dict[Operation, list[Copy | None]] = field(default_factory=dict)
-    copies: dict[Copy, None] = field(default_factory=dict)
 
 
 @dataclass
@@ -211,7 +187,7 @@ class Planner:
         access = node.work.operands[number]
         key = access, id(wanted), self.weights
         if key not in self.known.constants:
-            source = Source("constant", spread=self._near(access.shape, access.fmt))
+            source = Source("constant", spread=self.near_spread(access.shape, access.fmt))
             cost = operand_cost(access, source, wanted, self.exchange, self.weights)
             brought = is_brought(source, wanted, self.exchange, self.weights)
             self.known.constants[key] = cost, brought
@@ -288,9 +264,9 @@ class Planner:
         if value in plan.homes:
             home = plan.homes[value]
             return lambda wanted: home
-        return self._near(*self._shape_of(value))
+        return self.near_spread(*self._shape_of(value))
 
-    def _near(self, shape: tuple[int, ...], fmt: str) -> Callable[[Layout], Layout]:
+    def near_spread(self, shape: tuple[int, ...], fmt: str) -> Callable[[Layout], Layout]:
         """The same for a tensor of which no part is placed yet."""
         work = self._spread_work(shape, fmt)
         known = self.known.spreads.setdefault(work, {})
@@ -381,10 +357,3 @@ def graph_nodes(
         Node(work, operands, results, frozenset(end))
         for (work, operands, results), end in zip(rows, ends, strict=True)
     ]
-
-
-def copy_sources(copy: Copy) -> list[SSAValue]:
-    """What an exchange for this copy reads; nothing for a constant's image."""
-    if copy.image:
-        return []
-    return movement_sources(copy.value) if is_movement(copy.value.owner) else [copy.value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import FunctionType, TensorType
 from xdsl.dialects.func import FuncOp
@@ -10,13 +10,26 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dojocc.dialects.location import copy_location, get_location, merge_locations
-from dojocc.dialects.mesh import ExchangeOp, is_zero, layout_of, plain_region, with_layout
+from dojocc.dialects.mesh import (
+    LOAD,
+    ExchangeOp,
+    is_zero,
+    layout_of,
+    plain_region,
+    with_layout,
+)
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.op import NNOp
-from dojocc.passes.cost import Moved, Rates, exchange_cost
-from dojocc.passes.movement import is_kernel, is_movement, movement_ops, reading_from
-from dojocc.passes.shard_plan import Copy, Plan, copy_sources
+from dojocc.passes.cost import Moved, Rates, exchange_cost, load_cost
+from dojocc.passes.movement import (
+    is_kernel,
+    is_movement,
+    movement_ops,
+    movement_sources,
+    reading_from,
+)
+from dojocc.passes.shard_copy import Copy, Plan, Stream, copy_sources
 from dojocc.passes.shard_work import is_constant
 from dojocc.runtime.layout import Layout
 
@@ -29,11 +42,13 @@ class Realiser:
     rates: Rates
     made: dict[Copy, SSAValue] = field(default_factory=dict)
     homes: dict[SSAValue, SSAValue] = field(default_factory=dict)
+    ops: tuple[Operation, ...] = ()  # the block's before anything is written
     current: dict[SSAValue, SSAValue] = field(default_factory=dict)  # a value with its layout
 
     def apply(self, function: FuncOp) -> None:
         """Layouts first, then copies just before their first readers; unused ops go."""
         block = function.body.block
+        self.ops = tuple(block.ops)
         for value, layout in self.plan.homes.items():
             if not is_constant(value):
                 self.current[value] = set_layout(value, layout)
@@ -53,7 +68,9 @@ class Realiser:
 
     def _value(self, copy: Copy, value: SSAValue, reader: Operation) -> SSAValue:
         if copy not in self.made:
-            if copy.image:
+            if copy.stream is not None:
+                self.made[copy] = self._streamed(copy, copy.stream, reader)
+            elif copy.image:
                 self.made[copy] = self._image(value, copy.layout, reader)
             else:
                 self.made[copy] = self._exchange(copy, reader)
@@ -67,6 +84,47 @@ class Realiser:
         clone.results[0].name_hint = value.name_hint
         Rewriter.insert_op(clone, InsertPoint.before(reader))
         return set_layout(clone.results[0], layout)
+
+    def _streamed(self, copy: Copy, stream: Stream, reader: Operation) -> SSAValue:
+        """A constant from DRAM: loaded as it is wanted, or loaded once and forwarded."""
+        loaded = copy if stream.via is None else replace(copy, layout=stream.via, zero_dims=(-1,))
+        value = self._load(loaded, self.ops[stream.load], reader)
+        if stream.via is None:
+            return value
+        kind = value.type
+        assert isinstance(kind, TensorType)
+        region, _ = movement_region(value, [value])
+        moved = exchange_cost(stream.via, copy.layout, self.rates)
+        return self._insert(
+            [value],
+            with_layout(kind, copy.layout),
+            region,
+            get_location(reader),
+            self.ops[stream.move],
+            kind_of(stream.via, copy.layout),
+            moved,
+            copy,
+        )
+
+    def _load(self, copy: Copy, before: Operation, reader: Operation) -> SSAValue:
+        """A load of a constant, or of what movement makes of it."""
+        moved = is_movement(copy.value.owner)
+        base = movement_sources(copy.value)[0] if moved else copy.value
+        assert isinstance(base.owner, ConstantOp) and isinstance(copy.value.type, TensorType)
+        region, chain = movement_region(copy.value, [base])
+        clone = base.owner.clone()
+        clone.results[0].name_hint = base.name_hint
+        Rewriter.insert_op(clone, InsertPoint.before(before))
+        return self._insert(
+            [clone.results[0]],
+            with_layout(copy.value.type, copy.layout),
+            region,
+            merge_locations(chain) or get_location(reader),
+            before,
+            LOAD,
+            load_cost(copy.layout, self.rates),
+            copy,
+        )
 
     def _source(self, value: SSAValue, reader: Operation) -> SSAValue:
         """A value in its home layout."""
@@ -86,9 +144,24 @@ class Realiser:
         kind = "move" if chain else kind_of(layouts[0], copy.layout)
         location = merge_locations(chain) or get_location(reader)
         assert isinstance(value.type, TensorType)
+        kinds = with_layout(value.type, copy.layout)
+        return self._insert(sources, kinds, region, location, reader, kind, moved, copy)
+
+    def _insert(
+        self,
+        sources: list[SSAValue],
+        type: TensorType,
+        region: Region,
+        location: str | None,
+        before: Operation,
+        kind: str,
+        moved: Moved,
+        copy: Copy,
+    ) -> SSAValue:
+        """The exchange for a copy, in front of an op."""
         op = ExchangeOp.make(
             sources,
-            with_layout(value.type, copy.layout),
+            type,
             region,
             location,
             kind=kind,
@@ -96,7 +169,7 @@ class Realiser:
             cycles=moved.cycles,
             zero_dims=sorted({dim % max(len(copy.layout.shape), 1) for dim in copy.zero_dims}),
         )
-        Rewriter.insert_op(op, InsertPoint.before(reader))
+        Rewriter.insert_op(op, InsertPoint.before(before))
         return op.result
 
     def _cost(

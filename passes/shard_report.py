@@ -15,7 +15,8 @@ from dojocc.dialects.location import get_location
 from dojocc.dialects.op import NNOp
 from dojocc.passes.cost import Rates
 from dojocc.passes.movement import is_movement, movement_sources
-from dojocc.passes.shard_plan import Plan, Planner
+from dojocc.passes.shard_copy import Plan
+from dojocc.passes.shard_plan import Planner
 from dojocc.passes.shard_work import is_constant
 from dojocc.passes.solve.candidates import Placed
 from dojocc.passes.solve.sharding import Source, cost_parts

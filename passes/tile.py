@@ -18,7 +18,7 @@ from dojocc.dialects.footprint import uses
 from dojocc.dialects.function import input_names, main_function, result_names
 from dojocc.dialects.location import copy_location, describe, get_location
 from dojocc.dialects.mesh import ExchangeOp as MeshExchangeOp
-from dojocc.dialects.mesh import LayoutAttr, layout_of, need_layout
+from dojocc.dialects.mesh import LayoutAttr, in_dram, layout_of, need_layout
 from dojocc.dialects.mesh_collective import CollectiveOp, ReduceScatterOp, ReductionOp
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import FusedOp
@@ -46,7 +46,7 @@ from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.passes.solve.exchange import Exchanges, covers
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
-from dojocc.runtime.layout import Layout
+from dojocc.runtime.layout import Layout, whole
 from dojocc.runtime.target import Target
 
 PORT_DTYPES: dict[Attribute, str] = {
@@ -76,7 +76,8 @@ class Tile(Pass):
        up to `accumulators` blocks of the result side by side. Kernels that are the same, op for op,
        are one: what differs between layers and nodes is in buffers, offsets and scalar tables.
     3. Every mesh.exchange becomes a table of segments, by the exchange solver; the destination is
-       cleared first where the segments leave pads that must be zero unwritten.
+       cleared first where the segments leave pads that must be zero unwritten. To a load, DRAM is a
+       source that every node holds whole.
     4. The result of a contraction that adds to what it alone reads, element by element, is written
       over it.
     4. Every collective becomes tables of moves and additions, by the cheapest algorithm
@@ -187,16 +188,19 @@ class Tiler:
 
     def constant(self, op: ConstantOp) -> None:
         value = op.results[0]
-        if layout_of(value) is None and not value.uses:
-            return
-        resource = op.p.resource
-        if resource is None or op.result_type.element_type == i1:
-            array = op.array(self.resources)
-            resource = self.resource(
-                "constant", array.astype(np.int32) if array.dtype == bool else array
-            )
+        if layout_of(value) is None:
+            return  # it lies in DRAM, or nothing reads it
+        resource = self.held(op)
         buffer = self.alloc(value, op, resource)
         self.block.add_op(ImageOp(buffer, resource))
+
+    def held(self, op: ConstantOp) -> str:
+        """The resource that is a constant's content."""
+        resource = op.p.resource
+        if resource is not None and op.result_type.element_type != i1:
+            return resource
+        array = op.array(self.resources)
+        return self.resource("constant", array.astype(np.int32) if array.dtype == bool else array)
 
     def resource(self, kind: str, array: np.ndarray) -> str:
         """A key for an array; equal arrays share one."""
@@ -210,7 +214,11 @@ class Tiler:
     def exchange(self, op: MeshExchangeOp) -> None:
         """The segment table of an exchange."""
         destination = need_layout(op.result, op)
-        sources = tuple(need_layout(value, op) for value in op.operands)
+        loaded = [value.owner for value in op.operands if in_dram(value)]
+        sources = tuple(
+            in_row_major(value, destination) if in_dram(value) else need_layout(value, op)
+            for value in op.operands
+        )
         segments = self.exchanges.segments(destination, sources, op.index_map())
         p = to_python(op.get_irdl_definition(), op.properties)
         filled = covers(destination, segments, tuple(p.zero_dims))
@@ -218,7 +226,7 @@ class Tiler:
         buffer = self.alloc(op.result, op, location or f"exchange {self.exchanged}")
         made = ExchangeOp(
             buffer,
-            [self.buffers[value] for value in op.operands],
+            [] if loaded else [self.buffers[value] for value in op.operands],
             self.exchanged,
             self.resource("segments", segments),
             p.bytes,
@@ -226,6 +234,7 @@ class Tiler:
             not filled,
             location,
             json.dumps(op.steps(), sort_keys=True),
+            self.held(loaded[0]) if loaded else None,  # pyright: ignore[reportArgumentType]
         )
         copy_location(op, made)
         self.exchanged += 1
@@ -328,6 +337,13 @@ def updated_in_place(op: NNOp) -> SSAValue | None:
         if made and value.type == op.results[0].type and maps == found.results:
             return value
     return None
+
+
+def in_row_major(value: SSAValue, like: Layout) -> Layout:
+    """How a constant lies in DRAM, as a layout of the same format and grid: whole, without pads."""
+    assert isinstance(value.type, TensorType)
+    shape = tuple(value.type.get_shape())
+    return Layout(shape, tuple(map(whole, shape)), like.fmt, like.grid)
 
 
 def port_type(value: SSAValue) -> tuple[str, tuple[int, ...]]:

@@ -16,13 +16,19 @@ from dojocc.runtime.errors import InputError, UsageError
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
-    """--target, --precision, --shape, --defects, -O and --seed."""
+    """--target, --precision, --shape, --defects, --dram, -O and --seed."""
     parser.add_argument("--target", default="d1-die", help="a name or a .toml file (d1-die)")
     parser.add_argument("--precision", default="bf16", choices=PRECISIONS)
     parser.add_argument(
         "--shape", action="append", default=[], metavar="NAME=1x3x224x224", help="repeatable"
     )
     parser.add_argument("--defects", metavar="MAP.json", help="dead nodes and links")
+    parser.add_argument(
+        "--dram",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="weights may be loaded from DRAM while the model runs, where SRAM is too small (yes)",
+    )
     parser.add_argument(
         "-O", dest="optimize", type=int, default=2, choices=OPTIMIZE_LEVELS, metavar="{0..3}"
     )
@@ -38,6 +44,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         defects=read_defects(arguments.defects),
         optimize=arguments.optimize,
         seed=arguments.seed,
+        dram=arguments.dram,
     )
 
 

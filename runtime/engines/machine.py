@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dojocc.runtime.engines.exchange import FIELDS, reach
 from dojocc.runtime.engines.footprint import Footprints
 from dojocc.runtime.engines.images import fetch, place
 from dojocc.runtime.engines.memory import LINE, Contents, Memory, Part, frame
@@ -15,7 +16,7 @@ from dojocc.runtime.engines.transfers import ListParser
 from dojocc.runtime.engines.tree import Op, Tree
 from dojocc.runtime.errors import InputError, MachineStop
 from dojocc.runtime.formats import FORMATS
-from dojocc.runtime.program import Image, Port, Program
+from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, Image, Port, Program
 
 if TYPE_CHECKING:
     from dojocc.runtime.engines.contraction import Operand
@@ -124,23 +125,25 @@ class Machine:
         for image in self.program.dram:
             end = image.address + self.program.tensors[image.tensor].nbytes
             sizes[image.dip] = max(sizes.get(image.dip, 0), end)
-        for kind, address in ((2, "src"), (3, "dst")):
-            for entry in lists[lists["kind"] == kind]:
-                runs = int(entry["count0"]) * abs(int(entry[f"{address}_stride0"]))
-                runs += int(entry["count1"]) * abs(int(entry[f"{address}_stride1"]))
-                end = int(entry[address]) + runs + int(entry["bytes"])
-                dip = int(entry["peer"])
-                sizes[dip] = max(sizes.get(dip, 0), end)
+        for kind, end in ((DRAM_LOAD, "src"), (DRAM_STORE, "dst")):
+            entries = lists[lists["kind"] == kind]
+            _, high = reach({name: entries[name].astype(np.int64) for name in FIELDS}, end)
+            for dip in np.unique(entries["peer"]).tolist():
+                size = int(high[entries["peer"] == dip].max())
+                sizes[dip] = max(sizes.get(dip, 0), size)
         for dip, size in sizes.items():
             self.dram[dip] = Memory(1, -(-size // LINE) * LINE, self.contents)
+        buffers: dict[tuple[str, int], np.ndarray] = {}
         for image in self.program.dram:
             array = np.ascontiguousarray(self.program.tensors[image.tensor])
-            content = array.reshape(-1).view(np.uint8)
-            start, stop = image.address, image.address + len(content)
+            start, stop = image.address, image.address + array.nbytes
             origin, width = frame(start, stop)
-            buffer = np.zeros((1, width), np.uint8)
-            buffer[0, start - origin : stop - origin] = content
-            memory = self.dram[image.dip]
+            key = image.tensor, start
+            if key not in buffers:
+                buffers[key] = np.zeros((1, width), np.uint8)
+                content = array.reshape(-1).view(np.uint8)
+                buffers[key][0, start - origin : stop - origin] = content
+            buffer, memory = buffers[key], self.dram[image.dip]
             number = self.contents.of(("dram", image.name))
             memory.put(Part(start, stop, origin, buffer, memory.groupings.own, False, number))
 

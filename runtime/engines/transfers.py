@@ -197,11 +197,10 @@ class ListParser:
         return found
 
     def posts(self, part: np.ndarray, kind: int, other: int, cls: int) -> list[tuple]:
-        peer_is_target = kind == PUSH
         found = []
-        for name, at_target in (("far_sem", True), ("home_sem", False)):
+        for name, far in (("far_sem", True), ("home_sem", False)):
             chosen = part[part[name] != NO_SEMAPHORE]
-            at_peer = at_target == peer_is_target
+            at_peer = far != (kind == PULL)
             if not len(chosen) or (at_peer and kind in (DRAM_LOAD, DRAM_STORE)):
                 continue
             chosen, peers = each_peer(chosen)

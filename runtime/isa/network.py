@@ -44,11 +44,17 @@ def pull(n):
 
 @instruction(0xC2, FORM, **LIST)
 def dld(n):
-    """Start transfer list n, which loads segments of DRAM through its DIP into SRAM."""
+    """Start transfer list n, which loads segments of DRAM through its DIP into SRAM.
+
+    As an entry ends, its home semaphore rises by 1 here; a DIP has no semaphores.
+    """
     return Effect("list", ("dram load", n))
 
 
 @instruction(0xC3, FORM, **LIST)
 def dst(n):
-    """Start transfer list n, which stores segments of SRAM through a DIP to its DRAM."""
+    """Start transfer list n, which stores segments of SRAM through a DIP to its DRAM.
+
+    As an entry ends, its home semaphore rises by 1 here; a DIP has no semaphores.
+    """
     return Effect("list", ("dram store", n))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dojocc.runtime.errors import TargetError
 from dojocc.runtime.mesh.routes import Routes, offsets
 from dojocc.runtime.mesh.tables import program_routes
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL, Program
@@ -60,6 +61,30 @@ def gateways(target: Target, dip: int, nodes: np.ndarray) -> np.ndarray:
     row, col = np.divmod(np.asarray(nodes, np.int64), target.cols)
     away = np.abs(band // target.cols - row[:, None]) + np.abs(band % target.cols - col[:, None])
     return band[np.argmin(away, 1)]
+
+
+def nearest_dips(target: Target, nodes: np.ndarray) -> np.ndarray:
+    """For each of `nodes` (physical ids) the DIP whose band is the fewest hops away, of several the
+    first. A DIP all of whose band is dead serves nobody; TargetError where none is left.
+    """
+    nodes = np.asarray(nodes, np.int64)
+    row, col = np.divmod(nodes, target.cols)
+    best = np.full(len(nodes), target.positions)
+    chosen = np.full(len(nodes), -1)
+    for dip in range(target.dips.count):
+        try:
+            gate_row, gate_col = np.divmod(gateways(target, dip, nodes), target.cols)
+        except TargetError:
+            continue
+        away = np.abs(gate_row - row) + np.abs(gate_col - col)
+        chosen = np.where(away < best, dip, chosen)
+        best = np.minimum(away, best)
+    if (chosen < 0).any():
+        raise TargetError(
+            f"target {target.name} has no DIP that can be reached",
+            numbers=f"it has {target.dips.count}",
+        )
+    return chosen
 
 
 def routes_taken(program: Program) -> Routes:

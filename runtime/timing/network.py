@@ -111,8 +111,8 @@ def posts(
     """Which semaphores rise where as each group ends."""
     found: list[list[Post]] = [[] for _ in range(groups)]
     dram = np.isin(entries["kind"], (DRAM_LOAD, DRAM_STORE))
-    for name, at_target in (("far_sem", True), ("home_sem", False)):
-        at_peer = (entries["kind"] == PUSH) == at_target
+    for name, far in (("far_sem", True), ("home_sem", False)):
+        at_peer = (entries["kind"] == PULL) != far
         chosen = np.flatnonzero((entries[name] != NO_SEMAPHORE) & ~(at_peer & dram))
         owner = np.where(at_peer, entries["peer_cls"], cls)[chosen].astype(np.int64)
         node = np.where(at_peer, entries["peer"], entries["node"])[chosen].astype(np.int64)

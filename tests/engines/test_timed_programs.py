@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from dojocc.runtime.timing.posts import Posts
 from dojocc.runtime.timing.record import EXCHANGE, WAIT
 from dojocc.zoo import build
 
-PORTS = {"inputs": {"x": (0, 16, "FP32")}, "outputs": {"y": (256, 16, "FP32")}}
+PORTS: dict[str, Any] = {"inputs": {"x": (0, 16, "FP32")}, "outputs": {"y": (256, 16, "FP32")}}
 
 
 def to_next(number: int, packets: int, far: int, step: int = 1, nodes: int = NODES) -> list[dict]:
@@ -96,7 +97,7 @@ def test_pace_changes_time_and_band() -> None:
 
 
 def test_dram_shares_the_mesh_and_adds_its_latency() -> None:
-    load = {"list": 1, "kind": 2, "peer": 0, "dst": 256, "bytes": 6400, "far_sem": 3}
+    load = {"list": 1, "kind": 2, "peer": 0, "dst": 256, "bytes": 6400, "home_sem": 3}
     lists = [{**load, "node": i, "src": 0} for i in range(NODES)]
     built = program([["dld 1", "wait 3 1"]], lists=lists, **PORTS)
     data = np.zeros(1600, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from dojocc.runtime.timing import time_program
 
 ENGINES = [("reference", "exact"), ("vector", "exact"), ("vector", "fast")]
 X = np.arange(NODES * 16, dtype=np.float32).reshape(NODES, 16)
-PORTS = {"inputs": {"x": (0, 16, "FP32")}, "outputs": {"y": (256, 16, "FP32")}}
+PORTS: dict[str, Any] = {"inputs": {"x": (0, 16, "FP32")}, "outputs": {"y": (256, 16, "FP32")}}
 
 
 def ring(**changes) -> list[dict]:
@@ -82,7 +83,7 @@ def test_threads_hand_over_and_meet_at_barriers(engine: str, mode: str) -> None:
 
 @pytest.mark.parametrize(("engine", "mode"), ENGINES)
 def test_dram_load_and_store(engine: str, mode: str) -> None:
-    load = {"list": 1, "kind": 2, "peer": 0, "dst": 256, "bytes": 64, "far_sem": 3}
+    load = {"list": 1, "kind": 2, "peer": 0, "dst": 256, "bytes": 64, "home_sem": 3}
     lists = [{**load, "node": i, "src": 64 * (NODES - 1 - i)} for i in range(NODES)]
     built = program([["dld 1", "wait 3 1"]], lists=lists, **PORTS)
     built = replace(built, tensors={"d": X}, dram=(DramImage("d", 0, 0, "d"),))
