@@ -26,16 +26,18 @@ def compile(
     seed: int = 0,
     after: After | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    dram: bool = True,
 ) -> Program:
     """The program of a model.
 
     `model`: path (.onnx, .dojotext, .mlir), bytes, onnx.ModelProto or xDSL ModuleOp. `target`:
     name, path of a target file, or Target. `shapes`: input name -> sizes, where sizes are open.
     `defects`: {"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}.
+    Without `dram`, weights that SRAM does not hold are not loaded from DRAM as the model runs.
     `after(pass, module)` is called behind each pass, `progress(name, number, count)` before each.
     Raises DojoError (dojocc.runtime.errors) with what, where, numbers and help.
     """
-    options = Options(target, precision, shapes, defects, optimize, seed)
+    options = Options(target, precision, shapes, defects, optimize, seed, dram)
     program = compile_model(model, options, after=after, watch=progress).program
     assert program is not None
     return program

@@ -21,6 +21,7 @@ from dojocc.passes.allocate import reserved_bytes
 from dojocc.passes.liveness import Schedule, lifetimes
 from dojocc.passes.route import buffer_address
 from dojocc.passes.select_kernel import FIRST_PARAMETER
+from dojocc.runtime.layout import row_major
 from dojocc.runtime.program import layout_tree
 
 BUFFERS = "buffers"
@@ -28,7 +29,8 @@ BUFFERS = "buffers"
 bytes; `first` and `end` are instructions of thread 0, -1 for the start and the end of the run."""
 EXCHANGES = "exchanges"
 """Key of the resource and of the record: rows [list, destination, sources, steps] as JSON bytes;
-buffers are numbers of rows of the table of buffers, steps those of mesh.exchange."""
+buffers are numbers of rows of the table of buffers, steps those of mesh.exchange. The source of a
+load is [name, address in DRAM, layout]."""
 CALLS = "calls"
 """Key of the resource and of the record: rows [instruction of thread 0, arguments] as JSON bytes;
 arguments stand in the parameter registers, null for those that differ between nodes."""
@@ -55,7 +57,11 @@ def note_exchanges(resources: dict[str, np.ndarray], plan: Schedule) -> None:
     rows: list[list[Any]] = []
     for op in plan.exchanges:
         if op.movement is not None:
-            sources = [number[source] for source in op.sources]
+            sources: list[Any] = [number[source] for source in op.sources]
+            if op.resource is not None and op.dram is not None:
+                shape = resources[op.resource.data].shape
+                layout = layout_tree(row_major(shape, op.layout))
+                sources = [[op.resource.data, op.dram.value.data, layout]]
             steps = json.loads(op.movement.data)
             rows.append([op.number.value.data, number[op.destination], sources, steps])
     resources[EXCHANGES] = as_bytes(sorted(rows, key=lambda row: row[0]))

@@ -46,7 +46,7 @@ from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.passes.solve.exchange import Exchanges, covers
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
-from dojocc.runtime.layout import Layout, whole
+from dojocc.runtime.layout import Layout, row_major
 from dojocc.runtime.target import Target
 
 PORT_DTYPES: dict[Attribute, str] = {
@@ -216,7 +216,7 @@ class Tiler:
         destination = need_layout(op.result, op)
         loaded = [value.owner for value in op.operands if in_dram(value)]
         sources = tuple(
-            in_row_major(value, destination) if in_dram(value) else need_layout(value, op)
+            row_major(shape_of(value), destination) if in_dram(value) else need_layout(value, op)
             for value in op.operands
         )
         segments = self.exchanges.segments(destination, sources, op.index_map())
@@ -339,14 +339,12 @@ def updated_in_place(op: NNOp) -> SSAValue | None:
     return None
 
 
-def in_row_major(value: SSAValue, like: Layout) -> Layout:
-    """How a constant lies in DRAM, as a layout of the same format and grid: whole, without pads."""
-    assert isinstance(value.type, TensorType)
-    shape = tuple(value.type.get_shape())
-    return Layout(shape, tuple(map(whole, shape)), like.fmt, like.grid)
-
-
 def port_type(value: SSAValue) -> tuple[str, tuple[int, ...]]:
     """The host's dtype and shape for a tensor."""
     assert isinstance(value.type, TensorType)
-    return PORT_DTYPES[value.type.element_type], tuple(value.type.get_shape())
+    return PORT_DTYPES[value.type.element_type], shape_of(value)
+
+
+def shape_of(value: SSAValue) -> tuple[int, ...]:
+    assert isinstance(value.type, TensorType)
+    return tuple(value.type.get_shape())

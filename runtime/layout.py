@@ -57,6 +57,11 @@ def whole(size: int, physical: int | None = None) -> DimShard:
     return DimShard((), 0, 0, size, size if physical is None else physical)
 
 
+def row_major(shape: tuple[int, ...], like: Layout) -> Layout:
+    """A tensor as a whole without pads, as it lies in DRAM; format and grid are those of `like`."""
+    return Layout(shape, tuple(map(whole, shape)), like.fmt, like.grid)
+
+
 @dataclass(frozen=True)
 class Layout:
     """A tensor of `shape` in storage format `fmt` over a grid of R x C nodes (row-major node

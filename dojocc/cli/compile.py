@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from dojocc.cli.choices import Printer, add_choices, add_printing, options_of
 from dojocc.cli.shared import (
     STREAM,
@@ -28,7 +30,7 @@ from dojocc.runtime.errors import UsageError
 from dojocc.runtime.files import write_atomically
 from dojocc.runtime.isa.disasm import INLINE_BYTES, disassemble, sidecar_bytes
 from dojocc.runtime.lists import entry_counts
-from dojocc.runtime.program import Program, to_bytes
+from dojocc.runtime.program import DRAM_LOAD, Program, to_bytes
 from dojocc.runtime.verify import verify
 
 EXAMPLE = """\
@@ -131,8 +133,15 @@ def facts(result: Compilation) -> dict[str, object]:
             "words": sum(len(each.code) for each in program.classes),
             "list_rows": len(program.lists),
             "transfers": int(entry_counts(program.lists).sum()),
+            "dram_load_bytes": loaded_bytes(program.entries),
         }
     return values | {"remarks": list(result.context.remarks)}
+
+
+def loaded_bytes(entries: np.ndarray) -> int:
+    """Bytes that come from DRAM in a run."""
+    rows = entries[entries["kind"] == DRAM_LOAD]
+    return int((rows["bytes"].astype(np.int64) * rows["count0"] * rows["count1"]).sum())
 
 
 def timing_table(result: Compilation) -> str:

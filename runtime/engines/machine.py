@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dojocc.runtime.engines.exchange import FIELDS, reach
+from dojocc.runtime.engines.dram import Dram
 from dojocc.runtime.engines.footprint import Footprints
 from dojocc.runtime.engines.images import fetch, place
-from dojocc.runtime.engines.memory import LINE, Contents, Memory, Part, frame
+from dojocc.runtime.engines.memory import Contents, Memory
 from dojocc.runtime.engines.tape import Tape
 from dojocc.runtime.engines.transfers import ListParser
 from dojocc.runtime.engines.tree import Op, Tree
 from dojocc.runtime.errors import InputError, MachineStop
 from dojocc.runtime.formats import FORMATS
-from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, Image, Port, Program
+from dojocc.runtime.program import Image, Port, Program
 
 if TYPE_CHECKING:
     from dojocc.runtime.engines.contraction import Operand
@@ -87,7 +87,7 @@ class Machine:
         self.memory = [
             Memory(len(c.nodes), self.sram_bytes, self.contents) for c in program.classes
         ]
-        self.dram: dict[int, Memory] = {}
+        self.dram = Dram(program, self.contents)
         self.names = {c.name: number for number, c in enumerate(program.classes)}
         self.parser = ListParser(self)  # pyright: ignore[reportArgumentType]
         self.footprints = Footprints()
@@ -98,7 +98,7 @@ class Machine:
         for image in filter(images, program.images):
             self.write_image(image)
         self.fill_dram()
-        for memory in (*self.memory, *self.dram.values()):
+        for memory in (*self.memory, self.dram.memory):
             memory.keep()
 
     def reset(self) -> None:
@@ -110,7 +110,7 @@ class Machine:
     def restore(self) -> None:
         """Memories, semaphores and barriers as at the start."""
         self.reset()
-        for memory in (*self.memory, *self.dram.values()):
+        for memory in (*self.memory, self.dram.memory):
             memory.restore()
 
     def write_image(self, image: Image) -> None:
@@ -120,32 +120,7 @@ class Machine:
 
     def fill_dram(self) -> None:
         """DRAM as far as images and lists use it."""
-        lists = self.program.entries
-        sizes: dict[int, int] = {}
-        for image in self.program.dram:
-            end = image.address + self.program.tensors[image.tensor].nbytes
-            sizes[image.dip] = max(sizes.get(image.dip, 0), end)
-        for kind, end in ((DRAM_LOAD, "src"), (DRAM_STORE, "dst")):
-            entries = lists[lists["kind"] == kind]
-            _, high = reach({name: entries[name].astype(np.int64) for name in FIELDS}, end)
-            for dip in np.unique(entries["peer"]).tolist():
-                size = int(high[entries["peer"] == dip].max())
-                sizes[dip] = max(sizes.get(dip, 0), size)
-        for dip, size in sizes.items():
-            self.dram[dip] = Memory(1, -(-size // LINE) * LINE, self.contents)
-        buffers: dict[tuple[str, int], np.ndarray] = {}
-        for image in self.program.dram:
-            array = np.ascontiguousarray(self.program.tensors[image.tensor])
-            start, stop = image.address, image.address + array.nbytes
-            origin, width = frame(start, stop)
-            key = image.tensor, start
-            if key not in buffers:
-                buffers[key] = np.zeros((1, width), np.uint8)
-                content = array.reshape(-1).view(np.uint8)
-                buffers[key][0, start - origin : stop - origin] = content
-            buffer, memory = buffers[key], self.dram[image.dip]
-            number = self.contents.of(("dram", image.name))
-            memory.put(Part(start, stop, origin, buffer, memory.groupings.own, False, number))
+        self.dram.fill(self.program, self.contents)
 
     def identity(self, cls: int) -> np.ndarray:
         """[nodes, 6] for `rdid`: node id, row, column, die, grid row, grid column."""

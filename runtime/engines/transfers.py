@@ -159,7 +159,7 @@ class ListParser:
         jobs, posts, moved = [], [], 0
         key = np.stack([entries["kind"].astype(np.int64), entries["peer_cls"].astype(np.int64)], 1)
         dram = np.isin(entries["kind"], (DRAM_LOAD, DRAM_STORE))
-        key[:, 1] = np.where(dram, entries["peer"], key[:, 1])
+        key[:, 1] = np.where(dram, 0, key[:, 1])
         for kind, other in np.unique(key, axis=0):
             part = entries[(key == (kind, other)).all(1)]
             size = part["bytes"].astype(np.int64) * part["count0"] * part["count1"] * part["peers"]
@@ -173,10 +173,11 @@ class ListParser:
         if not len(part):
             return []
         here = self.machine.memory[cls]
-        there = self.machine.memory[other] if kind in (PUSH, PULL) else self.machine.dram[other]
         home, far = (part[name].astype(np.int64) for name in ("node", "peer"))
         if kind in (DRAM_LOAD, DRAM_STORE):
-            far = np.zeros_like(far)
+            there, far = self.machine.dram.memory, self.machine.dram.place(far)
+        else:
+            there = self.machine.memory[other]
         outward = kind in (PUSH, DRAM_STORE)
         source, target = (here, there) if outward else (there, here)
         ones = np.ones(len(part), np.int64)

@@ -2,9 +2,9 @@
 due, from a place that holds it.
 
 The build record's `exchanges` holds rows [list, destination, sources, steps]: buffers by their row
-in `buffers`, steps as movement.py reads them. With the layouts of both ends every byte of a buffer
-has an element, or none; an entry may bring an element only to where that same one belongs. What the
-entries are made from, and how, does not matter here.
+in `buffers`, DRAM as [name, address, layout], steps as movement.py reads them. With the layouts of
+both ends every byte of a buffer has an element, or none; an entry may bring an element only to
+where that same one belongs. What the entries are made from, and how, does not matter here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dojocc.runtime.layout import Layout
-from dojocc.runtime.program import PUSH, Program, layout_of_tree
+from dojocc.runtime.program import DRAM_LOAD, PUSH, Program, layout_of_tree
 from dojocc.runtime.verify.findings import Finding, Report, node_names
 from dojocc.runtime.verify.lists import distinct, each_peer, entries_of
 from dojocc.runtime.verify.movement import ZERO, element_map
@@ -83,16 +83,17 @@ def read(program: Program, row: list[Any]) -> Exchange:
     buffers = program.build["buffers"]
     names = [item.name for item in program.classes]
     cls = names.index(buffers[destination][0])
-    contents: dict[int, Content] = {}
+    contents: dict[str, Content] = {}
     arrays = []
     base = 0
     for source in sources:
-        layout = layout_of_tree(buffers[source][6])
-        if source not in contents:
+        row = source_row(buffers, source)
+        layout = layout_of_tree(row[6])
+        if str(source) not in contents:
             size = int(np.prod(layout.shape))
             array = np.arange(base, base + size, dtype=np.int32).reshape(layout.shape)
             base += size
-            contents[source] = content_of(buffers[source], layout, array)
+            contents[str(source)] = content_of(row, layout, array)
             arrays.append(array)
         else:
             arrays.append(arrays[sources.index(source)])
@@ -102,6 +103,14 @@ def read(program: Program, row: list[Any]) -> Exchange:
         raise ValueError(f"it gives {wanted.shape}, the destination has {layout.shape}")
     last = content_of(buffers[destination], layout, wanted)
     return Exchange(program, number, cls, last, tuple(contents.values()))
+
+
+def source_row(buffers: list[list[Any]], source: int | list[Any]) -> list[Any]:
+    """The row of a source: of the table of buffers, or made up for what lies in DRAM."""
+    if isinstance(source, int):
+        return buffers[source]
+    name, address, layout = source
+    return ["", name, address, 0, 0, 0, layout]
 
 
 def content_of(row: list[Any], layout: Layout, array: np.ndarray) -> Content:
@@ -120,7 +129,9 @@ def content_of(row: list[Any], layout: Layout, array: np.ndarray) -> Content:
 def check(exchange: Exchange, report: Report) -> None:
     """Entries bring elements to where they belong; none is left out."""
     entries = entries_of(exchange.program, exchange.number, exchange.cls)
-    there = (entries["kind"] == PUSH) & (entries["peer_cls"] == exchange.cls)
+    loads = entries["kind"] == DRAM_LOAD
+    entries["peer"][loads] = entries["node"][loads]  # every DIP holds the same
+    there = loads | ((entries["kind"] == PUSH) & (entries["peer_cls"] == exchange.cls))
     there &= (entries["bytes"].astype(np.int64) * entries["count0"] * entries["count1"]) > 0
     size = granule_of(exchange, entries[there])
     item = exchange.destination.layout.item

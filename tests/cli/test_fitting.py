@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from cli_run import TINY, dojocc, refused, write
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
 
+from dojocc import Session, load
 from dojocc.compiler import Options, compile_model
 from dojocc.fitting import with_suggestions
 from dojocc.passes.pipeline import PIPELINE, Step
@@ -95,6 +98,42 @@ def test_buffers_without_addresses_are_reported_with_the_same_trials(tmp_path: P
     assert flags == ["--precision", "bf16"]
     works = compile_model(product(384), Options(target=cramped, precision="bf16"), steps=steps)
     assert works.program is not None
+
+
+def products(width: int, count: int) -> bytes:
+    """x @ w0 @ w1 @ ..., with square weights."""
+    kind = TensorProto.FLOAT
+    random = np.random.default_rng(0)
+    weights = [random.standard_normal((width, width), np.float32) for _ in range(count)]
+    names = ["x", *(f"h{number}" for number in range(count))]
+    nodes = [
+        helper.make_node("MatMul", [names[n], f"w{n}"], [names[n + 1]], name=f"product{n}")
+        for n in range(count)
+    ]
+    ends = [[helper.make_tensor_value_info(n, kind, [8, width])] for n in ("x", names[-1])]
+    held = [numpy_helper.from_array(array, f"w{n}") for n, array in enumerate(weights)]
+    graph = helper.make_graph(nodes, "g", *ends, held)
+    return helper.make_model(
+        graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
+    ).SerializeToString()
+
+
+def test_weights_come_from_dram_unless_that_is_forbidden(tmp_path: Path, cramped: str) -> None:
+    """Three weights of 44 KB a node where 96 KB are free: refused, or said tensor by tensor."""
+    model, out = write(tmp_path / "m.onnx", products(256, 3)), tmp_path / "p.dojo"
+    words = ["compile", model, "-o", out, "--target", cramped, "--precision", "fp32"]
+    answer = dojocc(*words, "--no-dram")
+    refused(answer, 1, "does not fit", "B too much")
+    assert ["--dram"] in suggestions(answer.err) and not out.exists()
+    answer = dojocc(*words, "--no-dram", "--dram", "--verify", "--json")
+    assert answer.code == 0 and out.exists()
+    assert "note: DRAM: w" in answer.err and "is loaded for node 'product" in answer.err
+    loaded = json.loads(answer.out)["dram_load_bytes"]
+    assert loaded >= 4 * 256 * 256 and load(out).build["dram"] is True
+    x = np.random.default_rng(1).standard_normal((8, 256), np.float32)
+    (wanted,) = InferenceSession(products(256, 3)).run(None, {"x": x})
+    (found,) = Session(load(out)).run(None, {"x": x})
+    assert np.linalg.norm(found - wanted) < 1e-5 * np.linalg.norm(wanted)
 
 
 def test_check_suggests_too(tmp_path: Path) -> None:
