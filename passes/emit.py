@@ -28,6 +28,7 @@ from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.formats import FORMATS, encode
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.lists import entries_of_rows
 from dojocc.runtime.mesh.tables import RouteTable
 from dojocc.runtime.program import (
     DRAM_LOAD,
@@ -76,7 +77,7 @@ def emit_program(
         lists = resource(resources, program.lists.data, "transfer lists")
         if ROUTES in resources:
             routes = RouteTable(resources[ROUTES], resources[LIST_SETS])
-    dram = dram_images(program, resources, tensors, lists)
+    dram = dram_images(program, resources, tensors, lists, target.dips.count)
     classes = tuple(program_class(each, places) for each in program.classes)
     record = build_record(program, build or {})
     if BUFFERS in resources:
@@ -202,14 +203,18 @@ def dram_images(
     resources: Mapping[str, np.ndarray],
     tensors: dict[str, np.ndarray],
     lists: np.ndarray,
+    dips: int,
 ) -> tuple[DramImage, ...]:
-    """What lies in DRAM, for every DIP that a list names; the tensors join `tensors`."""
-    dips = np.unique(lists["peer"][lists["kind"] >= DRAM_LOAD]).tolist()
+    """What lies in DRAM, for every DIP (of so many) that a list names; the tensors join
+    `tensors`."""
+    sizes = [len(each.nodes.get_values()) for each in program.classes]
+    entries = entries_of_rows(lists[lists["kind"] >= DRAM_LOAD], sizes, dips)
+    used = np.unique(entries["peer"]).tolist()
     found = []
     for op in program.dram:
         name = op.resource.data
         key = kept(name, resource(resources, name, "DRAM"), op.fmt.data, tensors)
-        found += [DramImage(name, dip, op.address.value.data, key) for dip in dips]
+        found += [DramImage(name, dip, op.address.value.data, key) for dip in used]
     return tuple(found)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from dojocc.dialects.location import describe
 from dojocc.dialects.tile import ExchangeOp
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.lists import DRAM_LOAD, ENTRY_DTYPE, NO_SEMAPHORE
 from dojocc.runtime.mesh.ends import nearest_dips
-from dojocc.runtime.program import DRAM_LOAD, LIST_DTYPE, NO_SEMAPHORE
 from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.target import Target
 
@@ -28,7 +28,7 @@ def load_entries(
             help="run the allocate pass first",
         )
     segments = segments[np.argsort(segments["dst_node"], kind="stable")]
-    rows = np.zeros(len(segments), LIST_DTYPE)
+    rows = np.zeros(len(segments), ENTRY_DTYPE)
     rows["list"] = exchange.number.value.data
     rows["kind"] = DRAM_LOAD
     rows["node"] = segments["dst_node"]

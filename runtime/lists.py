@@ -25,7 +25,8 @@ LARGEST_LISTS = 1 << 25
 # What one node carries out: count1 x count0 runs of `bytes`, then one post to each semaphore.
 # A push is carried out for `peers` nodes, `peer`, `peer` + `peer_stride`, ..., in no fixed order,
 # each a whole transfer of its own: `far_sem` rises by one at each of them, `home_sem` by `peers` at
-# home. Transfers of any other kind have one peer.
+# home. Transfers of any other kind have one peer. A DIP has no semaphores: of a transfer with DRAM
+# only `home_sem` rises, at the node.
 ENTRY_DTYPE = np.dtype(
     [
         ("list", "<u4"),

@@ -19,7 +19,8 @@ from dojocc.passes.shard import Shard
 from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DoesNotFit
 from dojocc.runtime.formats import decode
-from dojocc.runtime.program import DRAM_LOAD, NO_SEMAPHORE, Program
+from dojocc.runtime.lists import DRAM_LOAD, NO_SEMAPHORE, rows_of_entries
+from dojocc.runtime.program import Program
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target
 from dojocc.runtime.timing import time_program
@@ -49,7 +50,7 @@ def lowered(name: str, precision: str, target: Target, dram: bool = True) -> Low
 
 
 def loads(program: Program) -> np.ndarray:
-    return program.lists[program.lists["kind"] == DRAM_LOAD]
+    return program.entries[program.entries["kind"] == DRAM_LOAD]
 
 
 def check_levels(found: Lowered, precision: str) -> None:
@@ -180,9 +181,9 @@ def faults() -> list[object]:
 @pytest.mark.parametrize(("change", "kind"), faults())
 def test_verify_finds_a_wrong_load(change, kind: str) -> None:
     program = lowered("bert", "bf16", cut(16_000)).program
-    rows = program.lists.copy()
+    rows = program.entries.copy()
     change(rows, int(np.argmax(rows["kind"] == DRAM_LOAD)))
-    report = verify(replace(program, lists=rows))
+    report = verify(replace(program, lists=rows_of_entries(rows)))
     assert kind in {finding.kind for finding in report.findings}
 
 
