@@ -17,6 +17,10 @@ from dojocc.runtime.program import from_bytes, to_bytes
 BYTES = to_bytes(make_program())
 
 
+def packed(value) -> bytes:
+    return bytes(msgpack.Packer().pack(value))
+
+
 def members():
     with zipfile.ZipFile(io.BytesIO(BYTES)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -46,6 +50,18 @@ def test_compressed_members_are_refused_unread():
     assert "not stored plainly" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"), [(0, b"XX"), (26, b"\xff\xff"), (28, b"\xff\xff"), (30, b"n")]
+)
+def test_a_member_that_is_not_where_the_zip_says_is_refused(place, value):
+    with zipfile.ZipFile(io.BytesIO(BYTES)) as archive:
+        start = archive.infolist()[1].header_offset + place
+    data = BYTES[:start] + value + BYTES[start + len(value) :]
+    with pytest.raises(ProgramFileError, match="is corrupt") as error:
+        from_bytes(data)
+    assert "member tensors.safetensors is not where the zip says" in str(error.value)
+
+
 def test_a_changed_manifest_with_a_right_zip_is_refused():
     parts = members()
     parts[MANIFEST] = parts[MANIFEST].replace(b"weights", b"weighty")
@@ -59,7 +75,7 @@ def test_a_changed_manifest_with_a_right_zip_is_refused():
 def sealed(manifest, blob):
     """A container whose checksums are right, whatever its content: what a hostile writer makes."""
     manifest = manifest | {"tensors_sha256": container._digest(blob)}
-    text = msgpack.packb(manifest)
+    text = packed(manifest)
     comment = container.COMMENT + container._digest(text).encode()
     return archive_of([(MANIFEST, text), (TENSORS, blob)], comment=comment)
 
@@ -71,7 +87,7 @@ def opened():
 
 def test_changed_tensors_are_refused():
     manifest, blob = opened()
-    text = msgpack.packb(manifest)
+    text = packed(manifest)
     comment = container.COMMENT + container._digest(text).encode()
     data = archive_of([(MANIFEST, text), (TENSORS, blob[:-1] + b"x")], comment=comment)
     with pytest.raises(ProgramFileError, match="is corrupt") as error:
@@ -175,9 +191,9 @@ def test_manifests_that_are_no_tables_are_refused():
     blob = opened()[1]
     for text in (
         b"\xc1",
-        msgpack.packb([1, 2]),
+        packed([1, 2]),
         b"\x91" * 3000,
-        msgpack.packb(msgpack.Timestamp(1)),
+        packed(msgpack.Timestamp(1)),
     ):
         comment = container.COMMENT + container._digest(text).encode()
         with pytest.raises(ProgramFileError, match="corrupt manifest|not a program file"):
