@@ -6,7 +6,7 @@ Also what can be said without replay: accesses that leave SRAM or their buffer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from dojocc.runtime.program import Port, Program
 from dojocc.runtime.verify.buffers import Buffer, Buffers
 from dojocc.runtime.verify.clocks import THREADS, Place
 from dojocc.runtime.verify.findings import Finding, Report, code_place
-from dojocc.runtime.verify.footprint import Runs, box_runs, strided_runs
+from dojocc.runtime.verify.footprint import Box, Runs, box_runs, strided_runs
 from dojocc.runtime.verify.lists import KINDS, entries_of
 from dojocc.runtime.verify.order import Event, Events, Order
+from dojocc.runtime.verify.registers import Touch
 from dojocc.runtime.verify.spread import Part, parts, split_self, touched_classes
 from dojocc.runtime.verify.sync import Walk
 from dojocc.runtime.verify.trace import Step
@@ -38,7 +39,6 @@ class Use:
     writes: bool
     sure: bool = True
     constant: bool = False
-    raw: bool = False
 
 
 @dataclass(eq=False)
@@ -90,14 +90,38 @@ class Memory:
 
     def prepare_step(self, thread: int, position: int, step: Step) -> None:
         acquire, release = self.order.of_step(self.cls, thread, position)
+        over = int(min(release[0], len(self.walk.traces[self.cls][0]) + 1)) - 1
+        if step.indexed:
+            step = self.widened(step, int(acquire[0]), over)
         event = Event(step.name, (self.cls, thread, position))
         number = self.events.add(event, release)
-        use = Use(number, acquire, thread, step.writes, step.sure, step.constant, step.raw)
+        use = Use(number, acquire, thread, step.writes, step.sure, step.constant)
+        if not step.bounded:
+            what = "an access by an index that nothing bounds: it may leave its buffer"
+            self.report.add(Finding("unknown", what, self.place(number)))
         self.uses[self.cls, thread, position] = [(use, step)]
-        over = int(min(release[0], len(self.walk.traces[self.cls][0]) + 1)) - 1
         for touch in step.touches:
-            low, high = (0, 1) if step.indexed else box_runs(touch.box).span
+            low, high = box_runs(touch.box).span
             self.within(number, int(acquire[0]), over, touch.bases + low, touch.bases + high)
+
+    def widened(self, step: Step, first: int, last: int) -> Step:
+        """An access by an index that is not known, as one to all of the buffer that its base lies
+        in; bases outside of all buffers stay as they are."""
+        begin, end = self.buffers.alive(self.cls, first, last)
+        touches = []
+        for touch in step.touches:
+            place = np.searchsorted(begin, touch.bases, "right") - 1
+            for number in np.unique(place).tolist():
+                mine = place == number
+                nodes, bases, size = touch.nodes[mine], touch.bases[mine], 1
+                if number >= 0:
+                    inside = bases < end[number]
+                    touches.append(Touch(nodes[~inside], bases[~inside], bytes_box(1)))
+                    nodes, size = nodes[inside], int(end[number] - begin[number])
+                    bases = np.full(len(nodes), begin[number])
+                touches.append(Touch(nodes, bases, bytes_box(size)))
+        some = tuple(touch for touch in touches if len(touch.nodes))
+        return replace(step, touches=some, indexed=False, sure=False)
 
     def within(self, number: int, first: int, last: int, low: np.ndarray, high: np.ndarray) -> None:
         """Bytes [low, high) must lie in one buffer that lives over the positions [first, last]."""
@@ -150,9 +174,7 @@ class Memory:
         for each in self.uses.values():
             for _, content in each:
                 if isinstance(content, Step):
-                    for touch in content.touches:
-                        if not content.indexed:
-                            found.append(ends_of(box_runs(touch.box), touch.bases))
+                    found += [ends_of(box_runs(t.box), t.bases) for t in content.touches]
                 elif isinstance(content, list):
                     found += [ends_of(part.runs, part.address) for part in content]
                 else:
@@ -207,6 +229,11 @@ class Memory:
             + ", "
             + code_place(self.program, cls, thread, step.word, step.call)
         )
+
+
+def bytes_box(size: int) -> Box:
+    """`size` bytes above a base."""
+    return Box((), (), 1, 0, size, 1)
 
 
 def ends_of(runs: Runs, bases: np.ndarray) -> np.ndarray:

@@ -101,8 +101,8 @@ class Buffers:
     def holds(
         self, cls: int, position: int, nodes: np.ndarray, begin: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
-        """Which of the bytes [begin, end) have some of an element that the layout of a buffer alive
-        at `position` puts there; all, where no buffer says."""
+        """Which of the bytes [begin, end) have some of a row that the layout of a buffer alive at
+        `position` puts there, with the pads behind its elements; all, where no buffer says."""
         result = np.ones(len(begin), bool)
         for buffer in self.of[cls]:
             mine = (begin >= buffer.address) & (begin < buffer.address + buffer.bytes)
@@ -151,7 +151,8 @@ class Buffers:
 
 
 def some_held(layout: Layout, nodes: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Which of the bytes [begin, end) of a node's buffer have some of an element that it holds."""
+    """Which of the bytes [begin, end) of a node's buffer have some of a row that it holds, along
+    the last dimension."""
     low, high = begin // layout.item, -(-end // layout.item)
     count = high - low
     span = np.repeat(np.arange(len(nodes)), count)
@@ -159,7 +160,7 @@ def some_held(layout: Layout, nodes: np.ndarray, begin: np.ndarray, end: np.ndar
     start, stop = layout.boxes()
     origin = layout.origin()
     inside = np.ones(len(span), bool)
-    for dim, stride in enumerate(layout.strides):
+    for dim, stride in enumerate(layout.strides[:-1]):
         at, place = np.divmod(place, stride)
         at += origin[nodes, dim][span]
         inside &= (at >= start[nodes, dim][span]) & (at < stop[nodes, dim][span])

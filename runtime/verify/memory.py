@@ -106,8 +106,6 @@ class Block:
 
     def step(self, use: Use, step: Step, among: np.ndarray | None) -> None:
         for touch in step.touches:
-            if step.indexed:
-                continue
             nodes, bases = self.rows(touch.nodes, touch.bases, among)
             runs = box_runs(touch.box)
             if not len(nodes) or not len(runs.starts):
@@ -268,11 +266,10 @@ class Block:
 
     def undefined(self, use: Use, piece: Piece, bad: np.ndarray, last: np.ndarray) -> None:
         memory = self.memory
-        if use.raw:
-            # The matrix unit takes whole blocks: rows that nobody holds are not stored.
-            bad = bad & self.held(use, piece, bad)
-            if not bad.any():
-                return
+        # Kernels may take whole blocks: what rows that nobody holds give is not stored as theirs.
+        bad = bad & self.held(use, piece, bad)
+        if not bad.any():
+            return
         at, numbers = self.where(piece, bad)
         event = memory.events.items[int(last[bad][0])]
         what = "reads bytes that nothing wrote before"

@@ -149,9 +149,14 @@ class Registers:
 
     # -- footprints ----------------------------------------------------------------------------
 
-    def touches(self, op: Op, loops: tuple[tuple[int, Value], ...]) -> tuple[list[Touch], bool]:
+    def touches(
+        self,
+        op: Op,
+        loops: tuple[tuple[int, Value], ...],
+        reach: tuple[int, int] | None = None,
+    ) -> tuple[list[Touch], bool]:
         """Bytes of a memory instruction under open `loops` (level, count), and whether all of them
-        are surely touched."""
+        are surely touched. `reach`: the lowest and highest index of an indexed one."""
         access, g = op.access, self.a[int(op.fields["a"])]
         item = 1 if access.raw else FORMATS[self.formats[int(op.fields["fmt"])]].bytes
         elements = int(access.granule_bytes or 0) if access.raw else access.lanes_per_granule
@@ -166,6 +171,10 @@ class Registers:
             "item": item,
         }
         base = self.at(g.base, g.strides, levels) + first * g.pitch
+        if access.indexed:
+            low, high = reach or (0, 0)
+            box |= {"granules": 1, "pitch": 0, "elements": high - low + 1}
+            return self.grouped(base + low * item, box, []), False
         windows = []
         if access.padded and access.kind == "load":
             lane = 0 if access.raw else g.lane_step

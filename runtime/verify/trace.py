@@ -6,6 +6,7 @@ others step by step. A thread's place in its trace is its position: the clock of
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from dojocc.runtime.engines.tree import Block, Call, Loop, Op, Tree
 from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.program import Program
 from dojocc.runtime.verify.footprint import box_runs
+from dojocc.runtime.verify.ranges import Ranges
 from dojocc.runtime.verify.registers import Registers, Touch, Undecidable, Value
 
 BUDGET = 400_000
@@ -26,7 +28,8 @@ SETS = ("x", "a", "d", "s")
 @dataclass(frozen=True, eq=False)
 class Step:
     """One position of a trace. `name` is the mnemonic; `value` what a sync instruction needs or
-    names, on each node; `touches` the bytes of a memory instruction."""
+    names, on each node; `touches` the bytes of a memory instruction, `indexed` if they are not
+    known: only the base is; not `bounded` if nothing keeps an index within bounds."""
 
     name: str
     word: int
@@ -37,7 +40,7 @@ class Step:
     writes: bool = False
     sure: bool = True
     indexed: bool = False
-    raw: bool = False
+    bounded: bool = True
     constant: bool = False
 
 
@@ -51,6 +54,7 @@ class Tracer:
     constants: Constants
     steps: list[Step] = field(default_factory=list)
     calls: list[tuple[int, list[Value]]] = field(default_factory=list)
+    ranges: Ranges = field(default_factory=Ranges)
     call: int = -1
 
     def __post_init__(self) -> None:
@@ -79,7 +83,11 @@ class Tracer:
         row, registers = op.row, self.registers
         kinds = [operand.kind for operand in row.outputs]
         if row.access is not None:
-            touches, sure = registers.touches(op, loops)
+            reach, bounded = None, True
+            if row.access.indexed:
+                reach = self.ranges.reach(int(op.fields["b"]))
+                bounded = self.ranges.bounded(int(op.fields["b"]))
+            touches, sure = registers.touches(op, loops, reach)
             self.add(
                 Step(
                     op.name,
@@ -88,8 +96,8 @@ class Tracer:
                     touches=tuple(touches),
                     writes=row.access.kind == "store",
                     sure=sure,
-                    indexed=row.access.indexed,
-                    raw=row.access.raw,
+                    indexed=row.access.indexed and reach is None,
+                    bounded=bounded,
                 )
             )
         elif op.name == "ldx":
@@ -106,6 +114,7 @@ class Tracer:
             registers.address(op)
         elif op.name == "dset":
             registers.formats[int(op.fields["d"])] = list(FORMATS)[int(op.fields["code"])]
+        self.ranges.op(op)
 
     def sync(self, op: Op) -> None:
         fields, x = op.fields, self.registers.x
@@ -135,12 +144,14 @@ class Tracer:
             return
         if plain(loop.body):
             mark = len(self.steps)
-            masks = dict(self.registers.masks)
+            masks, ranges = dict(self.registers.masks), copy.deepcopy(self.ranges)
+            self.ranges.forget(loop.body)
             self.block(loop.body, (*loops, (loop.level, count)))
+            self.ranges.forget(loop.body)
             if loops or keeps_order(self.steps[mark:], self.registers.nodes):
                 return
             del self.steps[mark:]
-            self.registers.masks = masks
+            self.registers.masks, self.ranges = masks, ranges
         self.step_by_step(loop, count)
 
     def step_by_step(self, loop: Loop, count: Value) -> None:
@@ -156,6 +167,8 @@ class Tracer:
             self.block(loop.body)
         registers.counters[loop.level] = 0
         registers.active = outer
+        if uneven:
+            self.ranges.forget(loop.body)
 
 
 @dataclass(eq=False)
@@ -227,6 +240,8 @@ def keeps_order(steps: list[Step], nodes: int) -> bool:
     """
     for store in (step for step in steps if step.writes):
         for load in (step for step in steps if not step.writes):
+            if store.indexed or load.indexed:
+                return False
             if not apart(store, load, nodes) and not in_step(store, load):
                 return False
     return True
