@@ -16,18 +16,19 @@ from dojocc.dialects.mesh_collective import (
     ReductionOp,
     scattered_dim,
 )
+from dojocc.passes.solve.collective_axes import Axis
 from dojocc.passes.solve.collective_choice import (
     Costs,
     Shards,
     cheapest,
     flat_candidates,
     sharded_candidates,
+    staged_candidates,
 )
 from dojocc.passes.solve.collectives import (
     LINE,
     SHARD,
     WORK,
-    Axis,
     Schedule,
     copies,
     schedule,
@@ -90,11 +91,14 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
             if shards.slot % LINE:
                 raise refused(op, f"shards of {shards.slot} B are not whole vectors of {LINE} B")
             candidates = sharded_candidates(axes, shards, algorithm, True)
+            candidates += staged_candidates(axes, shards, algorithm)
             reduces, gathers = True, False
         case AllGatherOp():
             dim = scattered_dim(op, source.dims, result.dims)
             axes = grid_axes(op, source, op.axes(), target)
-            candidates = sharded_candidates(axes, shards_of(result, source, dim), algorithm, False)
+            shards = shards_of(result, source, dim)
+            candidates = sharded_candidates(axes, shards, algorithm, False)
+            candidates += staged_candidates(axes, shards, algorithm)
             reduces, gathers = False, True
         case _:
             raise TypeError(f"no schedule for {op.name}")

@@ -74,14 +74,21 @@ class Steps:
     """All steps in the order in which both threads go through them.
 
     `go`: by chain, the place of the semaphore on which a thread that adds lets thread 1 go on.
-    `semaphores`:
-    how many are used. `sent`: transfers each node starts.
+    `after`: by chain that does not start at once, the chains that end before it; `begin`: by such
+    a chain that adds, the place of the semaphore on which thread 1 lets the thread that adds begin.
+    `semaphores`: how many are used. `sent`: transfers each node starts.
     """
 
     steps: tuple[Step, ...]
     go: dict[int, int]
+    after: dict[int, tuple[int, ...]]
+    begin: dict[int, int]
     semaphores: int
     sent: np.ndarray
+
+    def followed(self, step: Step) -> bool:
+        """True where thread 1 waits for the end of a step before it starts another list."""
+        return not step.last or any(step.chain in before for before in self.after.values())
 
     def second_adder(self, chain: int) -> bool:
         """True where thread 2 adds for a chain: every other one of those that add."""
@@ -157,9 +164,11 @@ class Table:
 
 @lru_cache(maxsize=8)
 def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
-    chains, last = last_steps(moves.rows)
+    chains, first, last = step_spans(moves.rows)
     numbers = Numbers(SEMAPHORES)
     go = {chain: numbers.next() for chain in chains if chain in set(adds.rows["chain"].tolist())}
+    after = {c: tuple(b for b in chains if last[b] < first[c]) for c in chains if first[c]}
+    begin = {chain: numbers.next() for chain in after if chain in go}
     found = []
     for step in range(max(last.values(), default=-1) + 1):
         here, there = moves.rows[moves.rows["step"] == step], adds.rows[adds.rows["step"] == step]
@@ -179,13 +188,15 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
                 )
             )
     sent = np.bincount(moves.rows["src_node"], minlength=nodes)
-    return Steps(tuple(found), go, numbers.used, sent)
+    return Steps(tuple(found), go, after, begin, numbers.used, sent)
 
 
-def last_steps(moves: np.ndarray) -> tuple[list[int], dict[int, int]]:
-    """The chains, and the last step of each."""
+def step_spans(moves: np.ndarray) -> tuple[list[int], dict[int, int], dict[int, int]]:
+    """The chains, and the first and the last step of each."""
     chains = np.unique(moves["chain"]).tolist()
-    return chains, {c: int(moves["step"][moves["chain"] == c].max()) for c in chains}
+    steps = {chain: moves["step"][moves["chain"] == chain] for chain in chains}
+    first = {chain: int(each.min()) for chain, each in steps.items()}
+    return chains, first, {chain: int(each.max()) for chain, each in steps.items()}
 
 
 def additions(rows: np.ndarray, nodes: int) -> tuple[Addition, ...]:

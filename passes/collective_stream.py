@@ -88,12 +88,22 @@ def transfer_steps(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
     semaphores = semaphores_of(op)
     reader = Reader(streams.communicate, streams.parameters)
     before: dict[int, Step] = {}
+    waited: set[int] = set()
     for place, step in enumerate(steps.steps):
         if step.chain in before:
             pass_step(streams, reader, before[step.chain], steps, semaphores)
+        elif step.chain in steps.after:
+            ended = [before[chain] for chain in steps.after[step.chain] if chain not in waited]
+            for last in ended:
+                pass_step(streams, reader, last, steps, semaphores)
+                waited.add(last.chain)
+            if step.chain in steps.begin:
+                # What the chain's thread reads, another one may have added.
+                begin = semaphores[steps.begin[step.chain]]
+                streams.communicate.append(instruction("post", begin, 1))
         streams.communicate.append(instruction("push", op.number.value.data + place))
         before[step.chain] = step
-    ends = [step for step in before.values() if not step.additions]
+    ends = [step for step in before.values() if not step.additions and not steps.followed(step)]
     for step in ends:
         reader.wait(semaphores[step.far], step.arrivals)
     if ends:
@@ -116,23 +126,27 @@ def add_steps(
     """One thread that adds: what arrives for its chains is added, then thread 1 may go on."""
     semaphores = semaphores_of(op)
     reader = stream_reader(adder)
+    begun: set[int] = set()
     for step in steps.steps:
         if not step.additions or steps.second_adder(step.chain) != second:
             continue
+        if step.chain in steps.begin and step.chain not in begun:
+            adder.compute.append(instruction("wait", semaphores[steps.begin[step.chain]], 1))
+            begun.add(step.chain)
         reader.wait(semaphores[step.far], step.arrivals)
         for addition in step.additions:
             add(adder, op, addition)
             name = adder_name(op, addition)
             if name not in streams.built_in:
                 streams.built_in[name] = adder_kernel(name, op, addition)
-        if not step.last:
+        if steps.followed(step):
             adder.compute.append(instruction("post", semaphores[steps.go[step.chain]], 1))
 
 
 def end(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
     """Thread 0 goes on when everything has arrived and everything it sent has left."""
     semaphores = semaphores_of(op)
-    if any(step.last and not step.additions for step in steps.steps):
+    if any(not step.additions and not steps.followed(step) for step in steps.steps):
         streams.compute.append(instruction("wait", semaphores[DONE], 1))
     if any(map(steps.second_adder, steps.go)):
         streams.compute.append(instruction("wait", semaphores[ENDED], 1))

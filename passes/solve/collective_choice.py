@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
+from dojocc.passes.solve.collective_axes import Axis, Phase
 from dojocc.passes.solve.collectives import (
     LINE,
-    Axis,
     Chain,
-    Phase,
     flat_chains,
     natural_weights,
 )
@@ -108,6 +107,35 @@ def sharded_candidates(
     return found
 
 
+def staged_candidates(axes: Sequence[Axis], shards: Shards, algorithm: str) -> list[list[Chain]]:
+    """Ways to scatter or gather that go from die to die as one chain, and inside dies as several.
+
+    What a node has of its die's shards is many lines even where a shard is one, so that chains
+    inside dies can share them, and go along both axes at once.
+    """
+    near = [axis for axis in axes if axis.hops == 1]
+    far = [axis for axis in axes if axis.hops > 1]
+    nodes = prod(axis.size for axis in axes)
+    plain = shards.outer == 1 and shards.limit == nodes * shards.slot and shards.slot % LINE == 0
+    if list(axes) != near + far or not near or not far or not plain:
+        return []
+    slot = prod(axis.size for axis in far) * shards.slot
+    inside = replace(shards, slot=slot)
+    found = []
+    for kinds in phase_kinds(len(axes), algorithm):
+        kind = dict(zip(axes, kinds, strict=True))
+        phases = phases_of(axes, kind)
+        across = Chain(
+            tuple(phases), natural_weights(phases), shards.slot, shards.limit, done=len(near)
+        )
+        for count in CHAINS[1:]:
+            parts = split(inside, near, count, True) or []
+            chains = [ordered(part, kind, number % 2 == 1) for number, part in enumerate(parts)]
+            if chains and all(representable(chain, True) for chain in [*chains, across]):
+                found.append([*chains, across])
+    return found
+
+
 def split(
     shards: Shards, axes: Sequence[Axis], count: int, full: bool
 ) -> list[tuple[Sequence[Axis], Chain]] | None:
@@ -154,9 +182,9 @@ def ordered(part: tuple[Sequence[Axis], Chain], kind: dict[Axis, bool], back: bo
 
 def representable(chain: Chain, reduces: bool) -> bool:
     """True where every piece fits a list entry's strides (an addition's, where it reduces)."""
-    still: dict[int, object] = {}
+    still: dict[int, object] = dict.fromkeys(range(chain.done), 0)
     most = 1 if reduces else 2
-    for number in range(len(chain.phases)):
+    for number in chain.own_phases:
         still[number] = 0
         try:
             levels = chain.region(still).levels  # pyright: ignore[reportArgumentType]
@@ -181,7 +209,7 @@ def cycles(chains: Sequence[Chain], costs: Costs, reduces: bool, gathers: bool) 
     longest = max(len(chain.phases) for chain in chains)
     total = float(costs.barrier)
     for number in range(longest):
-        phases = [(c, c.phases[number]) for c in chains if number < len(c.phases)]
+        phases = [(c, c.phases[number]) for c in chains if number in c.own_phases]
         lines = [piece_bytes(chain, number) / costs.link_bytes for chain, _ in phases]
         kinds = [phase for _, phase in phases]
         total += phase_cycles(kinds, lines, costs, True) if reduces else 0.0

@@ -30,6 +30,7 @@ from math import prod
 
 import numpy as np
 
+from dojocc.passes.solve.collective_axes import Phase
 from dojocc.runtime.segments import ADD_DTYPE, MOVE_DTYPE
 
 OPERAND, WORK, STAGING, SHARD = range(4)
@@ -38,48 +39,6 @@ LINE = 64
 
 Positions = dict[int, np.ndarray]
 """By the number of a phase, the position along its axis, [nodes]."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """An axis of the grid of nodes: node i stands at i // stride % size.
-
-    Neighbours along it are `hops` nodes apart on the grid's line; the flows of the nodes between
-    share that way. A way between dies takes `crossing` cycles more.
-    """
-
-    size: int
-    stride: int
-    hops: int = 1
-    crossing: int = 0
-
-    def at(self, nodes: np.ndarray) -> np.ndarray:
-        return nodes // self.stride % self.size
-
-    def parts(self, count: int) -> tuple[Axis, Axis]:
-        """The axis as `count` outer parts of inner positions: (inner, outer)."""
-        inner = self.size // count
-        return replace(self, size=inner), Axis(count, self.stride * inner, self.hops * inner)
-
-    def ring(self) -> np.ndarray:
-        """Positions in the order of the ring, [size]."""
-        return np.array([*range(0, self.size, 2), *reversed(range(1, self.size, 2))], np.int64)
-
-    def place(self, nodes: np.ndarray) -> np.ndarray:
-        """Where on the ring nodes stand."""
-        return np.argsort(self.ring())[self.at(nodes)]
-
-    def moved(self, nodes: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """The nodes at another position of the same lines."""
-        return nodes + (position - self.at(nodes)) * self.stride
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One axis, and how it is gone through."""
-
-    axis: Axis
-    ring: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +63,8 @@ class Chain:
     `phases` stand in the order of a reduce-scatter; a gather runs them backwards. The shard of a
     node is number sum(position * weight). Shard s is the bytes [low, high) of a slot of `slot`
     bytes at base + s * slot of WORK, as far as `limit` goes, in `outer` rows `outer_stride` apart.
-    A buffer of one shard has its rows `own_stride` apart, the first at `own_base`.
+    A buffer of one shard has its rows `own_stride` apart, the first at `own_base`. `done`: so many
+    phases are other chains' work, which a reduction does before and a gather after this chain's.
     """
 
     phases: tuple[Phase, ...]
@@ -119,6 +79,7 @@ class Chain:
     own_stride: int = 0
     own_base: int = 0
     staging: int = 0
+    done: int = 0
 
     def __post_init__(self) -> None:
         if len(self.phases) != len(self.weights) or not self.phases:
@@ -133,6 +94,11 @@ class Chain:
     @property
     def nodes(self) -> int:
         return prod(phase.axis.size for phase in self.phases)
+
+    @property
+    def own_phases(self) -> range:
+        """Numbers of the phases that this chain goes through."""
+        return range(self.done, len(self.phases))
 
     def region(self, fixed: Positions) -> Region:
         """Where the shards lie whose positions along some phases are given: in WORK."""
@@ -176,7 +142,7 @@ class Chain:
 
     def staging_bytes(self) -> int:
         """Bytes of STAGING that a reduction takes."""
-        return sum(phase_staging(self, number) for number in range(len(self.phases)))
+        return sum(phase_staging(self, number) for number in self.own_phases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,9 +226,10 @@ def phase_staging(chain: Chain, number: int) -> int:
 def reduce_steps(w: Writer, scattered: bool) -> None:
     """The phases of a reduce-scatter; its last additions go to SHARD where that is the result."""
     chain, nodes = w.chain, w.nodes
-    fixed: Positions = {}
+    fixed: Positions = {n: chain.phases[n].axis.at(nodes) for n in range(chain.done)}
     staged = 0
-    for number, phase in enumerate(chain.phases):
+    for number in chain.own_phases:
+        phase = chain.phases[number]
         last = scattered and number == len(chain.phases) - 1
         walk = reduce_ring if phase.ring else reduce_direct
         walk(w, number, fixed, staged, last)
@@ -311,7 +278,7 @@ def gather_steps(w: Writer, from_shards: bool) -> None:
     chain = w.chain
     fixed: Positions = {n: phase.axis.at(w.nodes) for n, phase in enumerate(chain.phases)}
     begin = w.step
-    for number in reversed(range(len(chain.phases))):
+    for number in reversed(chain.own_phases):
         axis, rings = chain.phases[number].axis, chain.phases[number].ring
         order, size = axis.ring() if rings else np.arange(axis.size), axis.size
         at = axis.place(w.nodes) if rings else axis.at(w.nodes)
@@ -332,28 +299,42 @@ def gather_steps(w: Writer, from_shards: bool) -> None:
 def schedule(chains: Iterable[Chain], nodes: int, reduces: bool, gathers: bool) -> Schedule:
     """An all-reduce (both), a reduce-scatter or an all-gather over every line of nodes 0..nodes-1.
 
-    A phase over an axis of one node is left out; so is a chain that has nothing to move.
+    A phase over an axis of one node is left out; so is a chain that has nothing to move. A chain
+    that leaves its first phases to others starts when these have ended, or they when it has.
     """
     moves, adds, staging = [np.zeros(0, MOVE_DTYPE)], [np.zeros(0, ADD_DTYPE)], 0
-    for number, chain in enumerate(chains):
-        if not any(phase.axis.size > 1 for phase in chain.phases):
-            raise ValueError("a collective needs an axis of more than one node")
-        kept = [n for n, phase in enumerate(chain.phases) if phase.axis.size > 1]
-        chain = replace(
-            chain,
-            phases=tuple(chain.phases[n] for n in kept),
-            weights=tuple(chain.weights[n] for n in kept),
-            staging=staging,
-        )
-        writer = Writer(chain, number, np.arange(nodes))
+    stages = sorted(chains, key=lambda chain: chain.done if reduces else -chain.done)
+    if len({chain.done for chain in stages}) > 1 and reduces and gathers:
+        raise ValueError("an all-reduce has chains that go through all phases")
+    begin = end = 0
+    for number, chain in enumerate(stages):
+        if number and chain.done != stages[number - 1].done:
+            begin = end
+        chain = replace(without_single_nodes(chain), staging=staging)
+        writer = Writer(chain, number, np.arange(nodes), begin)
         if reduces:
-            reduce_steps(writer, scattered=not gathers)
+            last = chain.done == stages[-1].done
+            reduce_steps(writer, scattered=last and not gathers)
             staging += chain.staging_bytes()
         if gathers:
-            gather_steps(writer, from_shards=not reduces)
+            gather_steps(writer, from_shards=not reduces and begin == 0)
+        end = max(end, writer.step)
         moves += writer.moves
         adds += writer.adds
     return Schedule(np.concatenate(moves), np.concatenate(adds), staging)
+
+
+def without_single_nodes(chain: Chain) -> Chain:
+    """The chain without phases over axes of one node; ValueError where nothing is left."""
+    kept = [n for n, phase in enumerate(chain.phases) if phase.axis.size > 1]
+    if not kept:
+        raise ValueError("a collective needs an axis of more than one node")
+    return replace(
+        chain,
+        phases=tuple(chain.phases[n] for n in kept),
+        weights=tuple(chain.weights[n] for n in kept),
+        done=sum(n < chain.done for n in kept),
+    )
 
 
 def copies(nodes: int, size: int, destination: int) -> Schedule:

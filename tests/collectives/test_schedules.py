@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dojocc.dialects.interpret_collective import run_adds, run_collective, run_moves
+from dojocc.passes.solve.collective_axes import Axis, Phase
 from dojocc.passes.solve.collectives import (
     LINE,
     OPERAND,
     SHARD,
     STAGING,
     WORK,
-    Axis,
     Chain,
-    Phase,
     Schedule,
     flat_chains,
     natural_weights,

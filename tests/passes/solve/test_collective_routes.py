@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dojocc.passes.solve.collective_axes import Axis, Phase
 from dojocc.passes.solve.collective_routes import GOAL, collective_routes
-from dojocc.passes.solve.collectives import Axis, Phase, flat_chains, schedule
+from dojocc.passes.solve.collectives import (
+    flat_chains,
+    schedule,
+)
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.routing import detour_table
 from dojocc.runtime.mesh.routes import channel_cycle, loaded
