@@ -62,8 +62,8 @@ def exchange_segments(dst: Layout, sources: tuple[Layout, ...], index: np.ndarra
     views = tuple(view(row_layout(source)) for source in sources)
     rows = separable_segments(dst, views, index)
     if rows is None:
-        rows = element_segments(dst, views, index)
-    return ordered(rows, dst.nodes)
+        return ordered(element_segments(dst, views, index), dst.nodes)
+    return rows
 
 
 def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:

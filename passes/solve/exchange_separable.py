@@ -15,7 +15,7 @@ import numpy as np
 
 from dojocc.passes.solve.exchange_elements import tail_bytes
 from dojocc.passes.solve.holders import SourceView
-from dojocc.passes.solve.segments import combined, spread
+from dojocc.passes.solve.segments import Spread, combined, spread, written
 from dojocc.runtime.folds import openings, strided
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
@@ -188,7 +188,7 @@ class Nest:
 
 def cell_segments(
     dst: Layout, box: Box, source: SourceView, part: np.ndarray, operand: int
-) -> np.ndarray | None:
+) -> Spread | None:
     """Segments of one box that takes from one source."""
     moves = dim_coordinates(part, source.layout.shape)
     if moves is None:
@@ -199,22 +199,18 @@ def cell_segments(
     base = np.array(np.unravel_index(int(part.reshape(-1)[0]), source.layout.shape), np.int64)
     tails = not any(move[-1].any() for move in moves[:-1])
     dims = [dim_pieces(dst, d, box[d], source, move, base, tails) for d, move in enumerate(moves)]
-    indices = [dst.index(dim) for dim in dst.dims]
-    per_node = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
-    reader, number = spread(np.asarray(per_node, np.int64))
-    low = [
-        np.full(len(reader), bound[base[d]])
-        for bound, d in zip(source.low, source.sharded, strict=True)
-    ]
-    high = [
-        np.full(len(reader), bound[base[d]])
-        for bound, d in zip(source.high, source.sharded, strict=True)
-    ]
-    src = np.full(len(reader), base @ np.array(source.layout.strides, np.int64))
-    place = np.zeros(len(reader), np.int64)
-    nest = Nest.of(len(reader), dst.item, len(dims))
+    kind, indices = alike(dst)
+    per_kind = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
+    owner, number = spread(np.asarray(per_kind, np.int64))
+    low, high = (
+        [np.full(len(owner), bound[base[d]]) for bound, d in zip(side, source.sharded, strict=True)]
+        for side in (source.low, source.high)
+    )
+    src = np.full(len(owner), base @ np.array(source.layout.strides, np.int64))
+    place = np.zeros(len(owner), np.int64)
+    nest = Nest.of(len(owner), dst.item, len(dims))
     for dim in range(len(dims) - 1, -1, -1):
-        piece, index = dims[dim], indices[dim][reader]
+        piece, index = dims[dim], indices[dim][owner]
         chosen = piece.begin[index] + number % piece.size[index]
         number = number // piece.size[index]
         src += piece.src[chosen]
@@ -223,16 +219,49 @@ def cell_segments(
         nest.bytes += piece.tail[chosen]
         for j, (first, last) in piece.bounds.items():
             low[j], high[j] = first[chosen], last[chosen]
-    giver = source.nodes(reader, low, high)
-    return _rows(nest, reader, giver, src - source.shift[giver], place, operand)
+    line, rows = _rows(nest, src, place, operand)
+    return by_reader(
+        rows, owner[line], kind, source, [a[line] for a in low], [a[line] for a in high]
+    )
 
 
-def _rows(nest: Nest, reader, giver, src, place, operand: int) -> np.ndarray:
-    """Nests as segments; levels beyond two are listed."""
+def alike(layout: Layout) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Nodes that hold the same part: the kind of every node, and of each kind the shard index along
+    every dimension."""
+    indices = [layout.index(dim) for dim in layout.dims]
+    key = np.zeros(layout.nodes, np.int64)
+    for number, index in enumerate(indices):
+        key = key * _shards(layout, number) + index
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    return kind.reshape(-1), [index[first] for index in indices]
+
+
+def by_reader(
+    rows: np.ndarray,
+    kinds: np.ndarray,
+    kind: np.ndarray,
+    source: SourceView,
+    low: list[np.ndarray],
+    high: list[np.ndarray],
+) -> Spread:
+    """For every node the rows of its kind (`kinds`, ascending), each from the node that it takes
+    from: of the holders low..high along every sharded dimension."""
+    size = np.bincount(kinds, minlength=int(kind.max()) + 1)
+    begin = np.cumsum(size) - size
+    reader, turn = spread(size[kind])
+    line = begin[kind[reader]] + turn
+    giver = source.nodes(reader, [a[line] for a in low], [a[line] for a in high])
+    return Spread(rows, line, reader, giver, rows["src"][line] - source.shift[giver])
+
+
+def _rows(
+    nest: Nest, src: np.ndarray, place: np.ndarray, operand: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(nest of each row, segments without their nodes); levels beyond two are listed."""
     levels = nest.count.shape[1]
     owner, number = spread(nest.count[:, 2:].prod(1))
     rows = np.zeros(len(owner), SEGMENT_DTYPE)
-    rows["dst_node"], rows["src_node"], rows["operand"] = reader[owner], giver[owner], operand
+    rows["operand"] = operand
     rows["src"], rows["dst"], rows["bytes"] = src[owner], place[owner], nest.bytes[owner]
     for level in range(2, levels):
         count = nest.count[owner, level]
@@ -244,22 +273,23 @@ def _rows(nest: Nest, reader, giver, src, place, operand: int) -> np.ndarray:
         if level < levels:
             rows[f"src_stride{name}"] = nest.src[owner, level]
             rows[f"dst_stride{name}"] = nest.dst[owner, level]
-    return rows
+    return owner, rows
 
 
 def separable_segments(
     dst: Layout, sources: tuple[SourceView, ...], index: np.ndarray
 ) -> np.ndarray | None:
-    """Segments for `index` (see passes/solve/exchange.py), or None where it is no such sum."""
+    """Segments for `index` (see passes/solve/exchange.py), in order, or None where it is no such
+    sum."""
     bases = np.cumsum([0, *(prod(source.layout.shape) for source in sources)])
     boxes = cells(index, bases)
     if boxes is None:
         return None
-    parts = [np.zeros(0, SEGMENT_DTYPE)]
+    parts: list[Spread] = []
     for box, operand in boxes:
         part = index[tuple(slice(a, b) for a, b in box)] - bases[operand]
         rows = cell_segments(dst, box, sources[operand], part, operand)
         if rows is None:
             return None
         parts.append(rows)
-    return np.concatenate(parts)
+    return written(parts, dst.nodes)

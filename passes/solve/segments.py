@@ -6,12 +6,16 @@ segments to byte buffers, as the list parsers do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from dojocc.runtime.folds import openings, strided
 from dojocc.runtime.segments import SEGMENT_DTYPE
 
 COPY_BLOCK = 1 << 22  # bytes of index arrays built at a time when segments are applied
+LARGEST_KEY = 1 << 62
 
 
 def spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,10 +69,51 @@ def fold_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray, size: np.ndarra
     return rows
 
 
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Segments of many nodes: number n is rows[line[n]], between `giver` and `reader`, its source's
+    bytes from `src` on."""
+
+    rows: np.ndarray
+    line: np.ndarray
+    reader: np.ndarray
+    giver: np.ndarray
+    src: np.ndarray
+
+
+def written(parts: Sequence[Spread], nodes: int) -> np.ndarray:
+    """The segments of several parts, in order."""
+    if not parts:
+        return np.zeros(0, SEGMENT_DTYPE)
+    rows = np.concatenate([part.rows for part in parts])
+    begin = np.cumsum([0, *(len(part.rows) for part in parts)])
+    line = np.concatenate([part.line + at for part, at in zip(parts, begin, strict=False)])
+    reader, giver, src = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("reader", "giver", "src")
+    )
+    order = in_order(giver, reader, rows["operand"][line], rows["dst"][line], nodes)
+    result = rows[line[order]]
+    result["dst_node"], result["src_node"], result["src"] = reader[order], giver[order], src[order]
+    return result
+
+
 def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
+    """Segments in order."""
+    nodes_of = segments["src_node"], segments["dst_node"]
+    return segments[in_order(*nodes_of, segments["operand"], segments["dst"], nodes)]
+
+
+def in_order(
+    giver: np.ndarray, reader: np.ndarray, operand: np.ndarray, dst: np.ndarray, nodes: int
+) -> np.ndarray:
     """By source; each starts with the destination after itself, so that no two go in lock-step."""
-    turn = (segments["dst_node"].astype(np.int64) - segments["src_node"]) % max(nodes, 1)
-    return segments[np.lexsort((segments["dst"], segments["operand"], turn, segments["src_node"]))]
+    giver = giver.astype(np.int64)
+    turn = (reader - giver) % max(nodes, 1)
+    operands, places = (int(part.max(initial=0)) + 1 for part in (operand, dst))
+    if nodes * nodes * operands * places >= LARGEST_KEY:
+        return np.lexsort((dst, operand, turn, giver))
+    return np.argsort(((giver * nodes + turn) * operands + operand) * places + dst, kind="stable")
 
 
 def moved_bytes(segments: np.ndarray) -> np.ndarray:
