@@ -14,12 +14,13 @@ def packed(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
     keys: list[np.ndarray] = []
     room = 0
     for column in columns:
-        low, high = int(column.min()), int(column.max())
+        offset = column.astype(np.int64)
+        low, high = int(offset.min()), int(offset.max())
         span = high - low + 1
         if span == 1:
             continue
-        offset = column.astype(np.int64)
-        offset = offset - low if span <= LARGEST_KEY else offset
+        if span <= LARGEST_KEY:
+            offset -= low
         if keys and span <= room:
             keys[-1] = keys[-1] * span + offset
             room //= span
@@ -31,12 +32,14 @@ def packed(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def sorting(columns: Sequence[np.ndarray]) -> np.ndarray:
     """The order that sorts rows by these columns, the first before all; equal rows keep theirs."""
-    count = len(columns[0])
-    if count == 0:
-        return np.zeros(0, np.int64)
-    keys = packed(columns)
+    rows = len(columns[0])
+    return by_keys(packed(columns), rows) if rows else np.zeros(0, np.int64)
+
+
+def by_keys(keys: list[np.ndarray], rows: int) -> np.ndarray:
+    """The order that sorts rows by their keys (`packed`)."""
     if not keys:
-        return np.arange(count)
+        return np.arange(rows)
     if len(keys) == 1:
         return np.argsort(keys[0], kind="stable")
     return np.lexsort(tuple(reversed(keys)))

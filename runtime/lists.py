@@ -102,7 +102,10 @@ def entries_of_rows(rows: np.ndarray, sizes: Sequence[int], dips: int) -> np.nda
     columns = [rows["list"][owner], rows["cls"][owner], moved["node"], turn, moved["dst"]]
     order = sorting(columns)
     owner = owner[order]
-    result = np.empty(len(order), ENTRY_DTYPE)
+    single = np.empty(len(rows), ENTRY_DTYPE)
     for name in ENTRY_DTYPE.names or ():
-        result[name] = moved[name][order] if name in moved else rows[name][owner]
+        single[name] = rows[name]
+    result = single[owner]
+    for name in MOVING:
+        result[name] = moved[name][order]
     return result

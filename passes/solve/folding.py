@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dojocc.runtime.folds import openings, sorting, strided
+from dojocc.runtime.folds import by_keys, openings, packed, sorting, strided
 from dojocc.runtime.lists import ENTRY_DTYPE, LEVELS, LIST_DTYPE, MOVING
 
 FIXED = tuple(name for name in ENTRY_DTYPE.names or () if name not in MOVING)
@@ -69,7 +69,9 @@ def folded_in_order(entries: np.ndarray, alike: np.ndarray, order: np.ndarray) -
 
 def numbered(columns: Sequence[np.ndarray]) -> np.ndarray:
     """One number for several columns: equal exactly where all of them are, in their order."""
-    order = sorting(columns)
-    number = np.empty(len(order), np.int64)
-    number[order] = np.cumsum(openings([column[order] for column in columns]))
+    keys, rows = packed(columns), len(columns[0])
+    order = by_keys(keys, rows)
+    number = np.zeros(rows, np.int64)
+    if keys:
+        number[order] = np.cumsum(openings([key[order] for key in keys]))
     return number

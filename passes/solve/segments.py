@@ -107,7 +107,7 @@ def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
 def in_order(
     giver: np.ndarray, reader: np.ndarray, operand: np.ndarray, dst: np.ndarray, nodes: int
 ) -> np.ndarray:
-    """By source; each starts with the destination after itself, so that no two go in lock-step."""
+    """By source, then in the order in which the source starts them (runtime/lists.py)."""
     giver = giver.astype(np.int64)
     turn = (reader - giver) % max(nodes, 1)
     operands, places = (int(part.max(initial=0)) + 1 for part in (operand, dst))
