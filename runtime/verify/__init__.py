@@ -12,6 +12,7 @@ from dojocc.runtime.verify.accesses import Memory
 from dojocc.runtime.verify.buffers import Buffers
 from dojocc.runtime.verify.calls import check_calls
 from dojocc.runtime.verify.clocks import Place
+from dojocc.runtime.verify.dram import check_dram
 from dojocc.runtime.verify.exchanges import check_exchanges
 from dojocc.runtime.verify.findings import Finding, Report
 from dojocc.runtime.verify.memory import check_memory
@@ -45,6 +46,7 @@ def verify(program: Program) -> Report:
             found, _ = run(program, steps, True, suspects)
     for finding in found.findings:
         report.add(finding)
+    report.checked |= found.checked
     return report
 
 
@@ -81,6 +83,7 @@ def run(
     buffers = Buffers(program, steps)
     buffers.check(report)
     order = Order(walked)
+    check_dram(program, order, report)
     for cls in range(len(program.classes)):
         memory = Memory(program, cls, walked, order, buffers, report)
         check_memory(memory)

@@ -10,9 +10,10 @@ import pytest
 
 from dojocc import zoo
 from dojocc.compiler import Options, compile_model
-from dojocc.report.yield_curve import check_deadlock, healthy, trial, yield_trials
+from dojocc.report.yield_curve import healthy, trial, yield_trials
 from dojocc.runtime.mesh.faults import FaultMap, FaultModel, random_map
 from dojocc.runtime.targets import load_target
+from dojocc.runtime.verify import verify
 
 HARD = FaultModel(nodes=(1, 20), links=(0, 10))
 CORNERS = FaultMap(((0, 0), (0, 19), (17, 0), (17, 19)), (((0, 1), (1, 1)),))
@@ -44,10 +45,11 @@ def test_two_hundred_random_maps_of_a_die(clustering: float) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_random_maps_of_a_training_tile_compile() -> None:
+def test_twenty_random_maps_of_a_training_tile_compile_and_verify() -> None:
     target, model = load_target("d1-training-tile"), zoo.build("lenet", "tiny")
     for number in range(20):
         faulty = random_map(target, HARD, 11, number).applied(target)
         program = compile_model(model, Options(target=faulty)).program
         assert program is not None and program.classes[0].grid == (90, 95)
-        check_deadlock(program)
+        report = verify(program)
+        assert report.sound, report.findings[0]
