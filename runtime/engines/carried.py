@@ -18,12 +18,13 @@ PARTIAL = ("a",)  # address rows set one field: the rest of the generator lives 
 
 @dataclass
 class Uses:
-    """Registers a piece of code reads before writing (`exposed`), writes, and how it reduces
-    into them.
+    """Registers a piece of code reads before writing (`exposed`), writes (`surely`, or only if a
+    loop runs at all), and how it reduces into them.
     """
 
     exposed: set[Register] = field(default_factory=set)
     writes: set[Register] = field(default_factory=set)
+    surely: set[Register] = field(default_factory=set)
     kinds: dict[Register, set[str]] = field(default_factory=dict)
     sums: dict[Register, int] = field(default_factory=dict)
     blockers: list[str] = field(default_factory=list)
@@ -73,6 +74,7 @@ def of_op(op: Op) -> Uses:
             uses.exposed.add(register)
         if writes:
             uses.writes.add(register)
+            uses.surely.add(register)
         if reads or writes:
             uses.use(register, kind)
         if reducing:
@@ -82,8 +84,9 @@ def of_op(op: Op) -> Uses:
 
 def join(first: Uses, second: Uses) -> None:
     """Append `second` to `first` in program order."""
-    first.exposed |= second.exposed - first.writes
+    first.exposed |= second.exposed - first.surely
     first.writes |= second.writes
+    first.surely |= second.surely
     for register, kinds in second.kinds.items():
         first.kinds.setdefault(register, set()).update(kinds)
     for register, count in second.sums.items():
@@ -92,9 +95,8 @@ def join(first: Uses, second: Uses) -> None:
 
 
 def of_block(block: Block) -> Uses:
-    """What a block uses, calls followed. (Trip counts are fixed over a lifted nest, so a loop
-    that runs zero times writes nothing in any iteration, and hiding later reads behind its
-    writes is right.)
+    """What a block uses, calls followed. A loop that may run zero times hides no later reads behind
+    its writes.
     """
     total = Uses()
     if not block.pure:
@@ -114,6 +116,8 @@ def of_loop(loop: Loop) -> Uses:
     """What a loop uses as seen from outside; remembered with the loop."""
     if "uses" not in loop.cache:
         inner = of_block(loop.body)
+        if not loop.count:
+            inner.surely = set()
         if loop.register is not None:
             outer = Uses(exposed={("x", loop.register)})
             outer.use(("x", loop.register), "plain")

@@ -15,6 +15,7 @@ import numpy as np
 
 from dojocc.runtime.engines.loads import widen
 from dojocc.runtime.engines.thread import Descriptor
+from dojocc.runtime.engines.workers import in_pieces
 
 
 @dataclass(eq=False)
@@ -96,10 +97,19 @@ def _arranged(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np
         n if i not in summed[:-1] else counts[i - 1]
         for i, n in zip(keep, values.shape, strict=True)
     ]
-    codes = in_order(np.broadcast_to(values, shape))
-    if operand.mask is not None:
-        np.copyto(codes, codes.dtype.type(0), where=~arrange(operand.mask))
-    matrix = codes if operand.fmt is None else widen(codes, operand.fmt)
+    values = np.broadcast_to(values, shape)
+    hidden = None if operand.mask is None else np.broadcast_to(~arrange(operand.mask), shape)
+    matrix = np.empty(shape, np.float32)
+    split = next((axis for axis, n in enumerate(shape) if n > 1), 0)
+
+    def bring(piece: slice) -> None:
+        own = (slice(None),) * split + (piece,)
+        codes = in_order(values[own])
+        if hidden is not None:
+            np.copyto(codes, codes.dtype.type(0), where=hidden[own])
+        matrix[own] = codes if operand.fmt is None else widen(codes, operand.fmt)
+
+    in_pieces(bring, shape[split], matrix.nbytes)
     size = dict(zip(keep, shape, strict=True))
     batch, k = (prod(size[i] for i in axes) for axes in (batched, summed))
     if turned:

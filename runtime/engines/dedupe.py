@@ -56,6 +56,31 @@ def group_spans(spans: Spans) -> tuple[np.ndarray, np.ndarray]:
     return _prove(spans, first[order], rank[group])
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Rows found equal: representatives `first`, the group of every row, and of groups of more than
+    one row the representative and the others.
+    """
+
+    first: np.ndarray
+    group: np.ndarray
+    shared: tuple[tuple[int, np.ndarray], ...]
+
+    def holds(self, spans: Spans) -> bool:
+        """True when the rows of every group are equal in all bytes that count."""
+        return all(bool(_same(spans, others, one).all()) for one, others in self.shared)
+
+
+def found_equal(spans: Spans) -> Found:
+    """The groups of rows that are equal in all bytes that count."""
+    first, group = group_spans(spans)
+    others = np.flatnonzero(first[group] != np.arange(len(group)))
+    order = others[np.argsort(group[others], kind="stable")]
+    cuts = np.flatnonzero(np.diff(group[order])) + 1
+    parts = np.split(order, cuts) if len(order) else []
+    return Found(first, group, tuple((int(first[group[p[0]]]), p) for p in parts))
+
+
 def _sample(spans: Spans) -> np.ndarray:
     """A key of every row, equal for equal rows: made of some bytes that count in every row, and the
     row's kind.

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from dojocc.runtime.engines.grouping import Grouping, Groupings, label
 from dojocc.runtime.engines.memory import LINE, Memory, Part, frame
+from dojocc.runtime.engines.workers import in_pieces
 from dojocc.runtime.layout import evenly
 
+GAP = 256  # bytes between two spans that are copied as one
 FIELDS = ("src", "dst", "bytes", "count0", "src_stride0", "dst_stride0")
 FIELDS += ("count1", "src_stride1", "dst_stride1")
 
@@ -26,7 +29,8 @@ FIELDS += ("count1", "src_stride1", "dst_stride1")
 class Block:
     """Copies of one shape: `counts` runs of `item` bytes, `reads` and `writes` bytes apart.
 
-    `read`, `written`: the byte of the source's and of the target's buffer at which each begins.
+    `read`, `written`: the byte of the source's and of the target's buffer at which each begins, in
+    the order of the target's rows; `cut`: a copy with which a row begins, near the middle.
     """
 
     source: int
@@ -36,21 +40,23 @@ class Block:
     writes: tuple[int, ...]
     read: np.ndarray
     written: np.ndarray
+    cut: int
 
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
     """How bytes [start, stop) of the target are made.
 
-    `grouping`: its rows afterwards; those of nodes `begin`, not written over entirely, begin
-    with what these nodes held. `in_place`: the rows are the ones there are.
+    `grouping`: its rows afterwards; those of nodes that are not written over entirely begin with
+    what these held: `begin` says which nodes in which spans. `in_place`: the rows are the ones
+    there are.
     """
 
     start: int
     stop: int
     origin: int
     grouping: Grouping
-    begin: np.ndarray
+    begin: tuple[tuple[np.ndarray, tuple[tuple[int, int], ...]], ...]
     in_place: bool
     blocks: tuple[Block, ...]
 
@@ -184,16 +190,47 @@ def divisor(columns: list[np.ndarray]) -> np.ndarray:
     return np.where(low == 0, LINE, np.minimum(low & -low, LINE))
 
 
-def covered_nodes(moves: Moves, nodes: int) -> np.ndarray:
-    """Which nodes of the target have every byte of the span written."""
+@dataclass(frozen=True, eq=False)
+class Covered:
+    """What a list writes of a span from `start` on: unit u of `unit` bytes on a node where
+    `written[kind[node], u]`; `nodes[node]`: all of them.
+    """
+
+    start: int
+    unit: int
+    kind: np.ndarray
+    written: np.ndarray
+    nodes: np.ndarray
+
+    def left(self, nodes: np.ndarray) -> tuple:
+        """(some of the nodes, spans that hold every byte which is not written on all of these);
+        gaps that are not worth it are in them.
+        """
+        most = self.written.sum(1)[self.kind[nodes]] * 2 > self.written.shape[1]
+        chosen = [nodes[~most], nodes[most & ~self.nodes[nodes]]]
+        return tuple((some, self.spans_left(some)) for some in chosen if len(some))
+
+    def spans_left(self, nodes: np.ndarray) -> tuple[tuple[int, int], ...]:
+        """Spans that hold every byte which is not written on all of some nodes."""
+        open_ = np.flatnonzero(~self.written[np.unique(self.kind[nodes])].all(0)) * self.unit
+        cuts = np.flatnonzero(np.diff(open_) > GAP)
+        lows = open_[np.append(0, cuts + 1)] + self.start
+        highs = open_[np.append(cuts, len(open_) - 1)] + self.unit + self.start
+        return tuple(zip(lows.tolist(), highs.tolist(), strict=True))
+
+
+def covered_nodes(moves: Moves, nodes: int) -> Covered:
+    """Which bytes of the span every node of the target has written."""
     kinds, first = label([moves.fields[name] for name in FIELDS])
     signature, owner, kind = signatures(moves, kinds, nodes)
     wanted = {name: column[first[kind]] for name, column in moves.fields.items()}
-    return is_covered(wanted, owner, int(signature.max()) + 1, moves)[signature]
+    unit, written = written_units(wanted, owner, int(signature.max()) + 1, moves)
+    complete = np.asarray(written.all(1))
+    return Covered(moves.start, unit, signature, written, complete[signature])
 
 
 def recipe(
-    moves: Moves, sources: list[Part], covered: np.ndarray, old: list[Part], groupings: Groupings
+    moves: Moves, sources: list[Part], covered: Covered, old: list[Part], groupings: Groupings
 ) -> Recipe:
     """How the target's span is made from sources with these groupings over this old content, of
     which nothing is left on `covered` nodes.
@@ -211,7 +248,7 @@ def recipe(
     before = groupings.alike
     for part in old:
         before = groupings.join(before, part.grouping)
-    was = np.where(covered, 0, before.of)
+    was = np.where(covered.nodes, 0, before.of)
     of, _ = label([signature, was])
     grouping = groupings.get(of)
     origin, width = frame(moves.start, moves.stop)
@@ -220,7 +257,7 @@ def recipe(
         grouping, origin, width = before, old[0].origin, old[0].buffer.shape[1]
     table = rows_of_signatures(wanted, owner, signature[grouping.first])
     blocks = all_blocks(table, sources, (origin, width))
-    begin = grouping.first[~covered[grouping.first]]
+    begin = covered.left(grouping.first)
     return Recipe(moves.start, moves.stop, origin, grouping, begin, in_place, blocks)
 
 
@@ -238,28 +275,22 @@ def rows_of_signatures(
     return {name: column[entry] for name, column in wanted.items()} | {"to": every}
 
 
-def is_covered(wanted: dict, owner: np.ndarray, count: int, moves: Moves) -> np.ndarray:
-    """Which signatures write every byte of the span."""
-    size = wanted["bytes"] * wanted["count0"] * wanted["count1"]
-    covered = np.bincount(owner, size, count) >= moves.stop - moves.start
-    chosen = covered[owner]
-    if not chosen.any():
-        return covered
-    table = {name: wanted[name][chosen] for name in FIELDS}
+def written_units(
+    wanted: dict, owner: np.ndarray, count: int, moves: Moves
+) -> tuple[int, np.ndarray]:
+    """(bytes of a unit, bool [signatures, units]): which units of the span each writes."""
     names = ("dst", "bytes", "dst_stride0", "dst_stride1")
     bounds = [np.full(1, v) for v in (moves.start, moves.stop)]
-    every = np.concatenate([*(table[n] for n in names), *bounds])
+    every = np.concatenate([*(wanted[n] for n in names), *bounds])
     unit = int(divisor([np.bitwise_or.reduce(every, keepdims=True)])[0])
-    table |= {name: table[name] // unit for name in names}
-    number = np.cumsum(covered) - 1
-    width = (moves.stop - moves.start) // unit
-    written = table["dst"] - moves.start // unit + number[owner[chosen]] * width
+    table = {name: wanted[name] for name in FIELDS} | {name: wanted[name] // unit for name in names}
     table |= {f"src_stride{n}": table[f"dst_stride{n}"] for n in "01"}
-    taken = np.zeros(int(covered.sum()) * width, np.uint8)
-    for block in alike(table, np.zeros_like(written), written, written):
+    width = (moves.stop - moves.start) // unit
+    written = table["dst"] - moves.start // unit + owner * width
+    taken = np.zeros(count * width, bool)
+    for block in alike(table, np.zeros_like(written), written, written, width):
         windows(taken, block.item, block.counts, block.writes)[block.written] = b"\1" * block.item
-    covered[covered] = taken.reshape(-1, width).all(1)
-    return covered
+    return unit, taken.reshape(count, width)
 
 
 def all_blocks(
@@ -270,13 +301,18 @@ def all_blocks(
     widths = np.array([part.buffer.shape[1] for part in sources])[table["source"]]
     origins = np.array([part.origin for part in sources])[table["source"]]
     read = table["row"] * widths + table["src"] - origins
-    return tuple(alike(table, table["source"], read, table["to"] * width + table["dst"] - origin))
+    written = table["to"] * width + table["dst"] - origin
+    return tuple(alike(table, table["source"], read, written, width))
 
 
 def alike(
-    table: dict[str, np.ndarray], source: np.ndarray, read: np.ndarray, written: np.ndarray
+    table: dict[str, np.ndarray],
+    source: np.ndarray,
+    read: np.ndarray,
+    written: np.ndarray,
+    width: int,
 ) -> list[Block]:
-    """Entries of one source and shape, block by block."""
+    """Entries of one source and shape, block by block; rows of the target have `width` bytes."""
     shape = canonical(table)
     which, first = label([source, *shape.values()])
     order = np.argsort(which, kind="stable")
@@ -288,8 +324,11 @@ def alike(
         loops = [n for n, count in (("1", one["outer"]), ("0", one["inner"])) if count > 1]
         counts = tuple(one["outer" if n == "1" else "inner"] for n in loops)
         reads, writes = (tuple(one[f"{end}{n}"] for n in loops) for end in ("src", "dst"))
-        number = int(source[sample])
-        found.append(Block(number, one["item"], counts, reads, writes, read[own], written[own]))
+        number, rows = int(source[sample]), written[own] // width
+        cut = int(np.searchsorted(rows, rows[len(own) // 2]))
+        found.append(
+            Block(number, one["item"], counts, reads, writes, read[own], written[own], cut)
+        )
     return found
 
 
@@ -310,29 +349,41 @@ def carry_out(recipe: Recipe, sources: list[Part], target: Memory) -> tuple[np.n
     if recipe.in_place:
         there = target.read(start, stop).buffer
         return there, [
-            (placed(there, block), block.written, content_of(block, sources))
+            (placed(there, block), block.written, content_of(block, sources, slice(None)))
             for block in recipe.blocks
         ]
     origin, width = frame(start, stop)
     buffer = np.empty((recipe.grouping.count, width), np.uint8)
-    if len(recipe.begin):
-        rows = evenly(recipe.grouping.of[recipe.begin])
-        columns = slice(start - origin, stop - origin)
-        if isinstance(rows, slice):
-            target.gather(recipe.begin, start, stop, buffer[rows, columns])
-        else:
-            content = np.empty((len(recipe.begin), stop - start), np.uint8)
-            target.gather(recipe.begin, start, stop, content)
-            buffer[rows, columns] = content
+    for nodes, kept in recipe.begin:
+        rows = evenly(recipe.grouping.of[nodes])
+        for low, high in kept:
+            columns = slice(low - origin, high - origin)
+            if isinstance(rows, slice):
+                target.gather(nodes, low, high, buffer[rows, columns])
+            else:
+                content = np.empty((len(nodes), high - low), np.uint8)
+                target.gather(nodes, low, high, content)
+                buffer[rows, columns] = content
     for block in recipe.blocks:
-        placed(buffer, block)[block.written] = content_of(block, sources)
+        copy_block(block, sources, buffer)
     return buffer, []
 
 
-def content_of(block: Block, sources: list[Part]) -> np.ndarray:
-    """What a block copies: [copies, *counts] items."""
+def copy_block(block: Block, sources: list[Part], buffer: np.ndarray) -> None:
+    """Carry out a block's copies; no two workers write to one row."""
+    target = placed(buffer, block)
+
+    def copy(own: slice) -> None:
+        target[block.written[own]] = content_of(block, sources, own)
+
+    size = len(block.read) * prod(block.counts) * block.item
+    in_pieces(copy, len(block.read), size, block.cut)
+
+
+def content_of(block: Block, sources: list[Part], own: slice) -> np.ndarray:
+    """What some of a block's copies bring: [copies, *counts] items."""
     flat = sources[block.source].buffer.reshape(-1)
-    return windows(flat, block.item, block.counts, block.reads)[block.read]
+    return windows(flat, block.item, block.counts, block.reads)[block.read[own]]
 
 
 def placed(buffer: np.ndarray, block: Block) -> np.ndarray:

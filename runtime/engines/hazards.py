@@ -7,6 +7,7 @@ same as the machine's order if no store of one iteration meets a load or store o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 
@@ -195,20 +196,27 @@ def exactly_disjoint(a: Access, b: Access) -> bool:
     sizes = [int(np.prod(x.shape, dtype=np.int64)) for x in (a, b)]
     if max(sizes) > ENUMERATED:
         return False
+    unit = gcd(a.base - b.base, *units(a), *units(b))
     low = min(x.base + x.span()[0] for x in (a, b))
     high = max(x.base + x.span()[1] for x in (a, b))
-    taken = np.zeros(high - low, bool)
-    taken[bytes_of(a, keep_outside=True) + a.base - low] = True
-    return not taken[bytes_of(b, keep_outside=b.bounds is None) + b.base - low].any()
+    taken = np.zeros((high - low) // unit, bool)
+    taken[(bytes_of(a, True, unit) + (a.base - low)) // unit] = True
+    return not taken[(bytes_of(b, b.bounds is None, unit) + (b.base - low)) // unit].any()
 
 
-def bytes_of(access: Access, keep_outside: bool) -> np.ndarray:
-    """Every byte offset touched; granules that are out of bounds on every node only if
-    `keep_outside`.
+def units(access: Access) -> tuple[int, ...]:
+    """Numbers of bytes whose common divisor divides all addresses (from the base) and lengths."""
+    moving = zip(access.shape[:-1], access.steps[:-1], strict=True)
+    return (access.elements * access.item, *(step for count, step in moving if count > 1))
+
+
+def bytes_of(access: Access, keep_outside: bool, unit: int = 1) -> np.ndarray:
+    """Every byte offset touched, in units of `unit` bytes their first one alone; granules that
+    are out of bounds on every node only if `keep_outside`.
     """
     start = addresses(access)
     width = access.elements * access.item
-    every = start[:, None] + np.arange(width)
+    every = start[:, None] + np.arange(0, width, unit)
     mask = None if keep_outside else inside(access)
     if mask is not None:
         used = mask.any(axis=0)

@@ -5,6 +5,7 @@ and back.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from dojocc.runtime.engines.access import Access, Bounds, codes, inside, region,
 from dojocc.runtime.engines.evaluate import pad_code
 from dojocc.runtime.engines.thread import Descriptor, Thread
 from dojocc.runtime.engines.tree import Op
+from dojocc.runtime.engines.workers import in_pieces
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.formats import FORMATS, decode, encode
 from dojocc.runtime.layout import evenly
@@ -229,11 +231,17 @@ def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | Non
 
 def put_lanes(target: np.ndarray, value: np.ndarray, keep: np.ndarray | None) -> None:
     """Write `value`, where `keep` holds."""
-    if keep is None:
-        target[...] = value
-        return
     shape = target.shape
-    np.copyto(target, np.broadcast_to(value, shape), where=np.broadcast_to(keep, shape))
+    value = np.broadcast_to(value, shape)
+    where = None if keep is None else np.broadcast_to(keep, shape)
+
+    def put(own: slice) -> None:
+        if where is None:
+            target[own] = value[own]
+        else:
+            np.copyto(target[own], value[own], where=where[own])
+
+    in_pieces(put, shape[0], 2 * prod(shape) * target.itemsize)
 
 
 def _write_scattered(

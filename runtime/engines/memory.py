@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dojocc.runtime.engines.grouping import Grouping, Groupings
+from dojocc.runtime.engines.workers import in_pieces
 
 LINE = 64  # bytes: rows begin and end at multiples, so that wide items can be moved
 JOINS = 8  # joined parts kept at most
@@ -78,6 +79,19 @@ def frame(low: int, high: int) -> tuple[int, int]:
     """(origin, width) of a buffer for bytes [low, high)."""
     origin = low // LINE * LINE
     return origin, -(-(high - origin) // LINE) * LINE
+
+
+def copy_rows(target: np.ndarray, content: np.ndarray, part: Part, nodes: np.ndarray) -> None:
+    """target[i] = what node nodes[i] holds of `content`, bytes of a part."""
+    rows = part.grouping.rows(nodes)
+    held = content[rows] if isinstance(rows, slice) else content
+    if len(held) == 1:
+        held = np.broadcast_to(held, target.shape)
+
+    def copy(own: slice) -> None:
+        target[own] = held[own] if isinstance(rows, slice) else held[rows[own]]
+
+    in_pieces(copy, len(target), 2 * target.size)
 
 
 class Memory:
@@ -169,8 +183,7 @@ class Memory:
         """
         for part in self.covering(max(low, 0), min(high, self.size)):
             start, stop = max(part.start, low, 0), min(part.stop, high, self.size)
-            rows = part.grouping.rows(nodes)
-            buffer[:, start - low : stop - low] = part.bytes(start, stop)[rows]
+            copy_rows(buffer[:, start - low : stop - low], part.bytes(start, stop), part, nodes)
 
     def joined(self, parts: list[Part], low: int, high: int) -> Part:
         """One part of several: in their place where no content is lost by that."""
@@ -234,7 +247,7 @@ class Memory:
         for part in parts:
             if part.buffer is not self.zeros:
                 start, stop = max(part.start, low), min(part.stop, high)
-                rows = part.grouping.rows(own.of)
-                columns[:, start - low : stop - low] = part.bytes(start, stop)[rows]
+                target = columns[:, start - low : stop - low]
+                copy_rows(target, part.bytes(start, stop), part, own.of)
         self.put(Part(low, high, origin, buffer, own, owned=True))
         return buffer, low - origin

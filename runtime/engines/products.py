@@ -12,7 +12,7 @@ import numpy as np
 
 from dojocc.runtime.engines.access import Access, inside, region, strided, trap
 from dojocc.runtime.engines.contraction import Operand, contract
-from dojocc.runtime.engines.dedupe import Spans, group_spans
+from dojocc.runtime.engines.dedupe import Found, Spans, found_equal
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
 from dojocc.runtime.engines.footprint import Used, at_nodes, bound_classes
 from dojocc.runtime.engines.grouping import label
@@ -106,13 +106,13 @@ def _from_values(nest: Nest, values: np.ndarray) -> Operand:
     return Operand(values, group)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Source:
     """Where an operand's bytes come from, as far as that does not depend on them.
 
     `sample`: a node of the nest for each content that may differ; `pairs`: which of these each node
     holds. `used`, `kind`: what padding hides of the samples' bytes. `fixed`: the operand itself,
-    where it is the same in every run.
+    where it is the same in every run. `found`: the samples last found equal.
     """
 
     start: int
@@ -123,6 +123,7 @@ class Source:
     kind: np.ndarray | None = None
     masks: dict[bytes, np.ndarray | None] = field(default_factory=dict)
     fixed: Operand | None = None
+    found: Found | None = None
 
 
 def from_memory(
@@ -176,7 +177,9 @@ def compared(nest: Nest, access: Access, fmt: Descriptor, source: Source) -> Ope
     sample, used = source.sample, source.used
     table, rows = bytes_of_samples(nest, access, source)
     spans = Spans(table, rows) if used is None else Spans(table, rows, used, source.kind)
-    first, group = group_spans(spans)
+    if source.found is None or not source.found.holds(spans):
+        source.found = found_equal(spans)
+    first, group = source.found.first, source.found.group
     values = strided(spans.some(first), -low, access, np.dtype(f"u{access.item}"))
     if FORMATS[fmt.fmt].name == "FP32":
         values = values.view(np.float32)

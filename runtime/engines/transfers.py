@@ -13,6 +13,7 @@ import numpy as np
 
 from dojocc.runtime.engines.exchange import (
     FIELDS,
+    Covered,
     Moves,
     Recipe,
     carry_out,
@@ -49,7 +50,7 @@ class Job:
     target: Memory
     moves: Moves
     reads: list[tuple[int, int]]
-    covered: np.ndarray | None = None
+    covered: Covered | None = None
     made: dict[tuple, Made] = field(default_factory=dict)
 
 
@@ -128,7 +129,7 @@ class ListParser:
         start, stop = job.moves.start, job.moves.stop
         if job.covered is None:
             job.covered = covered_nodes(job.moves, job.target.nodes)
-        old = [] if job.covered.all() else job.target.covering(start, stop)
+        old = [] if job.covered.nodes.all() else job.target.covering(start, stop)
         key = (*(part.signature for part in sources), *(part.signature for part in old))
         made = job.made.get(key)
         if made is None:

@@ -136,4 +136,4 @@ def test_nodes_that_receive_every_byte_are_known_from_the_entries(
     entries: list[tuple[int, ...]], covered: bool
 ) -> None:
     found = covered_nodes(moves(entries, 64, 128), NODES)
-    assert found.tolist() == [node == 1 and covered for node in range(NODES)]
+    assert found.nodes.tolist() == [node == 1 and covered for node in range(NODES)]
