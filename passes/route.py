@@ -233,18 +233,19 @@ def extent(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
 def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
     """The list entries of an exchange, one a segment."""
     assert exchange.semaphore is not None
-    rows = np.zeros(len(segments), ENTRY_DTYPE)
-    rows["list"] = exchange.number.value.data
-    rows["cls"] = rows["peer_cls"] = CLASS
-    rows["kind"] = PUSH
+    alike = np.zeros(1, ENTRY_DTYPE)
+    alike["list"] = exchange.number.value.data
+    alike["cls"] = alike["peer_cls"] = CLASS
+    alike["kind"] = PUSH
+    alike["peers"] = alike["peer_stride"] = 1
+    alike["far_sem"] = alike["home_sem"] = exchange.semaphore.value.data
+    rows = np.repeat(alike, len(segments))
     rows["node"], rows["peer"] = segments["src_node"], segments["dst_node"]
-    rows["peers"] = rows["peer_stride"] = 1
     addresses = np.array([buffer_address(value) for value in exchange.sources], np.int64)
     rows["src"] = segments["src"] + addresses[segments["operand"]]
     rows["dst"] = segments["dst"] + buffer_address(exchange.destination)
     for name in SHAPE:
         rows[name] = segments[name]
-    rows["far_sem"] = rows["home_sem"] = exchange.semaphore.value.data
     return rows
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,14 @@ class Target:
     facts: tuple[Fact, ...]
     defect_nodes: tuple[Position, ...] = ()
     defect_links: tuple[Link, ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Found once: what is remembered of a target is looked up very often."""
+        return hash(tuple(getattr(self, each.name) for each in fields(self)))
 
     def __post_init__(self) -> None:
         keys = [f"{group}.{item.name}" for group, kind in GROUPS.items() for item in fields(kind)]

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.routing_legs import cheapest_legs, link_costs
-from dojocc.runtime.mesh.routes import Routes, link_properties, route_legs
+from dojocc.runtime.mesh.routes import (
+    EAST,
+    NORTH,
+    SOUTH,
+    WEST,
+    Routes,
+    link_properties,
+    route_legs,
+)
 from dojocc.runtime.target import Target
 
 ROUNDS = 60
@@ -86,9 +94,23 @@ class Prices:
 
     def loads_of(self, flows: np.ndarray) -> np.ndarray:
         """Packets that some flows put on every link."""
-        routes = routes_along(self.target, self.src[flows], self.ends[flows])
-        weights = np.repeat(self.packets[flows], routes.hops)
-        return np.bincount(routes.links, weights, len(self.cycles))
+        cols = self.target.cols
+        loads = np.zeros((self.target.rows, cols, 4))
+        for flow in flows.tolist():
+            packets = self.packets[flow]
+            row, col = divmod(int(self.src[flow]), cols)
+            for end in self.ends[flow].tolist():
+                to_row, to_col = divmod(end, cols)
+                if to_col > col:
+                    loads[row, col:to_col, EAST] += packets
+                elif to_col < col:
+                    loads[row, to_col + 1 : col + 1, WEST] += packets
+                if to_row > row:
+                    loads[row:to_row, to_col, SOUTH] += packets
+                elif to_row < row:
+                    loads[to_row + 1 : row + 1, to_col, NORTH] += packets
+                row, col = to_row, to_col
+        return loads.reshape(-1)
 
     def round(self, goal: float, steepness: float) -> None:
         """Route the flows on links above the goal again, then remember which still are."""
