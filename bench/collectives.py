@@ -31,12 +31,18 @@ KINDS = ("all_reduce", "reduce_scatter", "all_gather")
 CHECKED_BYTES = 8 << 10
 HOLES = 6
 LINE_ELEMENTS = 16
+BUSY = 0.75
+"""Share of the time from which on a resource is said to be what bounds a collective."""
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One collective of `bytes` a node (the whole vector) on the machine called `machine`."""
+    """One collective of `bytes` a node (the whole vector) on the machine called `machine`.
+
+    busiest: share of the time that the busiest port, the busiest link and the vector units work;
+    lists: steps of all its chains.
+    """
 
     machine: str
     kind: str
@@ -46,14 +52,24 @@ class Row:
     cycles: int
     bound: int
     entries: int
+    lists: int
+    busiest: dict[str, float]
     seconds: float
 
     @property
     def ratio(self) -> float:
         return self.cycles / self.bound
 
+    @property
+    def limit(self) -> str:
+        """What bounds it: what is busy most of the time, or else how long steps take."""
+        name, share = max(self.busiest.items(), key=lambda item: item[1])
+        return (
+            f"{name} {share:.0%}" if share >= BUSY else f"{self.lists} steps ({name} {share:.0%})"
+        )
+
     def facts(self) -> dict[str, Any]:
-        return asdict(self) | {"ratio": self.ratio}
+        return asdict(self) | {"ratio": self.ratio, "limit": self.limit}
 
 
 def module_text(kind: str, grid: Pair, elements: int, dies: Pair = (1, 1)) -> str:
@@ -116,7 +132,10 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
     start = time.perf_counter()
     size = rounded(size, logical_grid(target).size)
     program = program_of(kind, target, size)
-    cycles = time_program(program).cycles
+    timed = time_program(program)
+    cycles = timed.cycles
+    port = max(timed.busiest["mesh_read"], timed.busiest["mesh_write"]) / cycles
+    busiest = {"port": port, "link": timed.busiest["links"] / cycles}
     return Row(
         machine,
         kind,
@@ -126,6 +145,8 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
         cycles,
         bound(kind, target, size),
         len(program.entries),
+        len(np.unique(program.entries["list"])),
+        busiest | {"vector unit": timed.utilization["vector"]},
         time.perf_counter() - start,
     )
 
@@ -197,12 +218,14 @@ def as_json(rows: list[Row]) -> str:
 
 def as_markdown(rows: list[Row]) -> str:
     lines = [
-        "| machine | collective | N (of live) | KiB a node | cycles | bound | ratio | entries |",
-        "|---|---|---|---|---|---|---|---|",
+        "| machine | collective | N (of live) | KiB a node | cycles | bound | ratio | bound by "
+        "| entries |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.machine} | {row.kind} | {row.nodes} ({row.live}) | {row.bytes >> 10} "
-        f"| {row.cycles:,} | {row.bound:,} | {row.ratio:.2f} | {row.entries:,} |"
+        f"| {row.cycles:,} | {row.bound:,} | {row.ratio:.2f} | {row.limit} "
+        f"| {row.entries:,} |"
         for row in rows
     ]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,17 @@ def test_rows_are_never_below_the_bound(kind: str) -> None:
     row = measure("tiny", TARGET, kind, 4096)
     assert row.bytes == rounded(4096, 6) >= 4096 and row.bytes % (6 * 64) == 0
     assert row.ratio >= 1 and row.nodes == row.live == 6
+    assert set(row.busiest) == {"port", "link", "vector unit"}
+    assert all(0 <= share <= 1 for share in row.busiest.values())
+    assert (row.busiest["vector unit"] == 0) == (kind == "all_gather")
+
+
+def test_a_row_says_what_bounds_it() -> None:
+    row = measure("tiny", TARGET, "all_gather", 4096)
+    busy = replace(row, busiest={"port": 0.9, "link": 0.4, "vector unit": 0.1})
+    assert busy.limit == "port 90%" and busy.facts()["limit"] == busy.limit
+    slow = replace(row, lists=12, busiest={"port": 0.3, "link": 0.4, "vector unit": 0.1})
+    assert slow.limit == "12 steps (link 40%)"
 
 
 def test_wrong_numbers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
