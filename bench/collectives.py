@@ -1,4 +1,4 @@
-"""`python -m bench collectives`: all-reduce, all-gather and reduce-scatter against their bound.
+"""`python -m bench collectives`: collectives against their bound, by kind, size and machine.
 
 Modelled cycles of whole programs, timing only, by size; values are checked on a smaller vector. The
 bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.collective_moves import MOVES, given_and_wanted, moves_bound, moves_text
 from dojocc.compiler import Options, compile_model
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.runtime.engines import run
@@ -27,7 +28,8 @@ from dojocc.runtime.targets import load_target
 from dojocc.runtime.timing import time_program
 
 SCHEMA = "dojocc.bench.collectives/1"
-KINDS = ("all_reduce", "reduce_scatter", "all_gather")
+REDUCTIONS = ("all_reduce", "reduce_scatter", "all_gather")
+KINDS = (*REDUCTIONS, *MOVES)
 CHECKED_BYTES = 8 << 10
 HOLES = 6
 LINE_ELEMENTS = 16
@@ -105,7 +107,11 @@ def module_text(kind: str, grid: Pair, elements: int, dies: Pair = (1, 1)) -> st
 def program_of(kind: str, target: Target, size: int) -> Program:
     rows, cols = logical_grid(target).shape
     dies = (target.rows // target.die.rows, target.cols // target.die.cols)
-    text = module_text(kind, (int(rows), int(cols)), size // 4, dies)
+    grid = (int(rows), int(cols))
+    if kind in MOVES:
+        text = moves_text(kind, grid, size // 4)
+    else:
+        text = module_text(kind, grid, size // 4, dies)
     program = compile_model(text.encode(), Options(target=target)).program
     assert program is not None
     return program
@@ -113,12 +119,16 @@ def program_of(kind: str, target: Target, size: int) -> Program:
 
 def bound(kind: str, target: Target, size: int) -> int:
     """Cycles that no schedule beats: a node's port, and the way across the grid."""
-    grid = logical_grid(target)
-    nodes, packet = grid.size, target.mesh.packet_bytes
+    nodes, packet = logical_grid(target).size, target.mesh.packet_bytes
     port = size * (nodes - 1) / (nodes * packet * target.node.mesh_write_ports)
+    return round(port * (2 if kind == "all_reduce" else 1) + across(target))
+
+
+def across(target: Target) -> float:
+    """Cycles from corner to corner of the logical grid, were nothing dead."""
+    grid = logical_grid(target)
     ends = np.array([grid[0, 0], grid[0, -1]]), np.array([grid[-1, -1], grid[-1, 0]])
-    across = flow_set(without_holes(target), *ends, np.ones(2)).latency.max()
-    return round(port * (2 if kind == "all_reduce" else 1) + across)
+    return float(flow_set(without_holes(target), *ends, np.ones(2)).latency.max())
 
 
 def rounded(size: int, nodes: int) -> int:
@@ -134,6 +144,10 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
     program = program_of(kind, target, size)
     timed = time_program(program)
     cycles = timed.cycles
+    if kind in MOVES:
+        least = moves_bound(kind, target, size, across(target), timed)
+    else:
+        least = bound(kind, target, size)
     port = max(timed.busiest["mesh_read"], timed.busiest["mesh_write"]) / cycles
     busiest = {"port": port, "link": timed.busiest["links"] / cycles}
     return Row(
@@ -143,7 +157,7 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
         len(target.live_nodes()),
         size,
         cycles,
-        bound(kind, target, size),
+        least,
         len(program.entries),
         len(np.unique(program.entries["list"])),
         busiest | {"vector unit": timed.utilization["vector"]},
@@ -153,12 +167,10 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
 
 def check(target: Target, kind: str, size: int = CHECKED_BYTES) -> None:
     """The collective gives the right numbers: ValueError where it does not."""
-    nodes, elements = logical_grid(target).size, size // 4
     program = program_of(kind, target, size)
-    shape = (elements,) if kind == "all_gather" else (nodes, elements)
-    given = np.random.default_rng(0).integers(-99, 99, shape).astype(np.float32)
+    given, wanted = given_and_wanted(kind, program.inputs[0].layout.shape)
     found = run(program, {"arg0": given}).outputs["result0"]
-    if not np.array_equal(found, given if kind == "all_gather" else given.sum(0)):
+    if not np.array_equal(found, wanted):
         raise ValueError(f"{kind} on {target.name} gives wrong numbers")
 
 

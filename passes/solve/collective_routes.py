@@ -23,8 +23,9 @@ from dojocc.runtime.target import Target
 GOAL = 1.02
 """Load of the busiest link over that of the busiest port at which routes are good enough."""
 ROUNDS = 24
-MOST = 6000
-"""Flows that are routed again in all: the bound on the work, a few seconds."""
+MOST = 3
+"""Flows that are routed again in all, for each node position: the bound on the work, at a
+millisecond each."""
 MARGIN = 8
 """Rows and columns round a flow's ends among which its other routes are looked for."""
 LOAD, STEEPNESS, SPARE = 0.1, 4.0, 0.02
@@ -41,57 +42,60 @@ class Ways:
     packets: np.ndarray
 
     def __post_init__(self) -> None:
-        width, _ = link_properties(self.target)
-        self.cycles = self.target.mesh.packet_bytes / width
-        self.history = np.ones(len(width))
-        self.legs = self.target.mesh.virtual_channels - 1
-        costs = link_costs(self.target, self.history)
-        self.ends, _ = cheapest_legs(self.target, costs, self.src, self.dst, self.legs, SPARE)
-        self.alive = link_alive(self.target).reshape(self.target.rows, self.target.cols, 4)
-        self.loads = self.loads_of(np.arange(len(self.src)))
+        target = self.target
+        width, delay = link_properties(target)
+        self.shape = (target.rows, target.cols, 4)
+        self.cycles = target.mesh.packet_bytes / width
+        self.history = delay / delay.min()  # a way round does not go over to the next die and back
+        self.alive = link_alive(target).reshape(self.shape)
+        self.legs = target.mesh.virtual_channels - 1
+        costs = link_costs(target, self.history)
+        self.ends, _ = cheapest_legs(target, costs, self.src, self.dst, self.legs, SPARE)
+        routes = routes_along(target, self.src, self.ends)
+        self.links = np.split(routes.links, routes.start[1:-1])
+        weights = np.repeat(self.packets, routes.hops)
+        self.loads = np.bincount(routes.links, weights, len(width))
 
     @property
     def busiest(self) -> float:
         """Cycles that the busiest link needs."""
         return float((self.loads * self.cycles).max(initial=0.0))
 
-    def cheapest(self, flow: int, price: np.ndarray) -> np.ndarray:
-        """Ends of the legs of one flow's cheapest route near the straight one, [1, legs]."""
-        cols = self.target.cols
-        rows, columns = np.divmod(np.array([self.src[flow], self.dst[flow]]), cols)
+    def above(self, goal: float) -> np.ndarray:
+        """The flows that cross a link that needs more than `goal` cycles."""
+        hot = self.loads * self.cycles > goal
+        sizes = [len(links) for links in self.links]
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        return np.unique(owner[hot[np.concatenate(self.links)]])
+
+    def again(self, flow: int, goal: float, steepness: float) -> None:
+        """Route one flow again at the prices that the others leave it."""
+        np.subtract.at(self.loads, self.links[flow], self.packets[flow])
+        self.ends[flow] = self.cheapest(flow, goal, steepness)
+        one = slice(flow, flow + 1)
+        self.links[flow] = routes_along(self.target, self.src[one], self.ends[one]).links
+        np.add.at(self.loads, self.links[flow], self.packets[flow])
+
+    def cheapest(self, flow: int, goal: float, steepness: float) -> np.ndarray:
+        """Ends of the legs of one flow's cheapest route near the straight one, [legs]."""
+        rows, columns = np.divmod(np.array([self.src[flow], self.dst[flow]]), self.target.cols)
         top, left = (max(int(each.min()) - MARGIN, 0) for each in (rows, columns))
         near = (
             slice(top, int(rows.max()) + MARGIN + 1),
             slice(left, int(columns.max()) + MARGIN + 1),
         )
-        grid = np.where(self.alive[near], price.reshape(*self.alive.shape)[near], DEAD)
+        loads, cycles, history = (
+            each.reshape(self.shape)[near] for each in (self.loads, self.cycles, self.history)
+        )
+        share = (loads + self.packets[flow]) * cycles / goal
+        price = history * (1 + LOAD * share + steepness * np.maximum(share - 1, 0))
+        grid = np.where(self.alive[near], price, DEAD)
         width = grid.shape[1]
-        src, dst = (rows - top) * width + columns - left
-        one = np.array([src]), np.array([dst])
-        ends, _ = cheapest_legs(self.target, prefix_sums(grid), *one, self.legs, SPARE)
-        row, col = np.divmod(ends, width)
-        return (row + top) * cols + col + left
-
-    def loads_of(self, flows: np.ndarray) -> np.ndarray:
-        """Packets that some flows put on every link."""
-        routes = routes_along(self.target, self.src[flows], self.ends[flows])
-        weights = np.repeat(self.packets[flows], routes.hops)
-        return np.bincount(routes.links, weights, len(self.cycles))
-
-    def above(self, goal: float) -> np.ndarray:
-        """The flows that cross a link that needs more than `goal` cycles."""
-        routes = routes_along(self.target, self.src, self.ends)
-        hot = np.append((self.loads * self.cycles)[routes.links] > goal, False)
-        return np.flatnonzero(np.logical_or.reduceat(hot, routes.start[:-1]))
-
-    def again(self, flow: int, goal: float, steepness: float) -> None:
-        """Route one flow again at the prices that the others leave it."""
-        one = np.array([flow])
-        others = self.loads - self.loads_of(one)
-        share = (others + self.packets[flow]) * self.cycles / goal
-        price = self.history * (1 + LOAD * share + steepness * np.maximum(share - 1, 0))
-        self.ends[one] = self.cheapest(flow, price)
-        self.loads = others + self.loads_of(one)
+        ends = (rows - top) * width + columns - left
+        sums = prefix_sums(grid)
+        legs, _ = cheapest_legs(self.target, sums, ends[:1], ends[1:], self.legs, SPARE)
+        row, col = np.divmod(legs[0], width)
+        return (row + top) * self.target.cols + col + left
 
 
 def spread_out(
@@ -103,7 +107,7 @@ def spread_out(
     more than `goal` cycles.
     """
     ways = Ways(target, src, dst, packets)
-    best, least, left = ways.ends.copy(), ways.busiest, MOST
+    best, least, left = ways.ends.copy(), ways.busiest, MOST * target.positions
     for number in range(ROUNDS):
         flows = ways.above(goal)[:left]
         if not len(flows):

@@ -10,6 +10,7 @@ import pytest
 from cli_run import TINY
 
 from bench import collectives
+from bench.collective_moves import MOVES, moves_text
 from bench.collectives import KINDS, bound, check, machines, measure, rounded, with_holes
 from dojocc.runtime.targets import load_target
 
@@ -36,7 +37,21 @@ def test_rows_are_never_below_the_bound(kind: str) -> None:
     assert row.ratio >= 1 and row.nodes == row.live == 6
     assert set(row.busiest) == {"port", "link", "vector unit"}
     assert all(0 <= share <= 1 for share in row.busiest.values())
-    assert (row.busiest["vector unit"] == 0) == (kind == "all_gather")
+    adds = kind in ("all_reduce", "reduce_scatter", "reduce")
+    assert (row.busiest["vector unit"] > 0) == adds
+
+
+@pytest.mark.parametrize("kind", MOVES)
+@pytest.mark.parametrize("size", [64, 5000])
+def test_broadcast_reduce_all_to_all_and_transpose_with_holes_and_odd_sizes(
+    kind: str, size: int
+) -> None:
+    check(load_target(TINY.replace("tiny", "tiny-holes")), kind, size)
+
+
+def test_an_unknown_collective_is_refused() -> None:
+    with pytest.raises(ValueError, match="no collective is called scan"):
+        moves_text("scan", (2, 3), 64)
 
 
 def test_a_row_says_what_bounds_it() -> None:
