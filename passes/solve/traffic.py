@@ -228,7 +228,7 @@ def _share(need: Span, dim: DimShard, split: Pair, grid: Pair, side: int) -> np.
     What lies in a halo counts for the shard whose step it is; the last shard has all that follows.
     """
     low, high = (each[:, :, None] for each in need)
-    share = np.ones((1, 1, grid[side]))
+    share = None
     end = shards_along(dim.axes, grid, split) * dim.step
     width = end
     for axis in dim.axes:
@@ -237,8 +237,13 @@ def _share(need: Span, dim: DimShard, split: Pair, grid: Pair, side: int) -> np.
         if SIDE[axis] != side:
             continue
         digit = line_place(axis, grid, split)
-        inside = _below(high, digit, width, size, end) - _below(low, digit, width, size, end)
-        share = share * np.where(digit < size, inside / np.maximum(high - low, 1), 0)
+        inside = _below(high, digit, width, size, end)
+        inside -= _below(low, digit, width, size, end)
+        inside /= np.maximum(high - low, 1)
+        if digit[-1] >= size:
+            inside[:, :, digit >= size] = 0
+        share = inside if share is None else share * inside
+    assert share is not None
     return share if side == 0 else share.swapaxes(0, 1)
 
 
@@ -246,5 +251,10 @@ def _below(place: np.ndarray, digit: np.ndarray, width: int, size: int, end: int
     """How many of the coordinates below `place` have a digit: it counts runs of `width` up to
     `size`, and again; those from `end` on have the last one."""
     rounds, rest = np.divmod(np.minimum(place, end), width * size)
-    more = np.where(digit == size - 1, np.maximum(place - end, 0), 0)
-    return rounds * width + np.clip(rest - digit * width, 0, width) + more
+    found = rest.astype(float) - (digit * width).astype(float)
+    np.maximum(found, 0, out=found)
+    np.minimum(found, width, out=found)
+    found += rounds * width
+    if (place > end).any():
+        found[:, :, digit == size - 1] += np.maximum(place - end, 0)
+    return found
