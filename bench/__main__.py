@@ -81,20 +81,23 @@ def as_json(rows: list[Row], failures: list[dict[str, str]]) -> str:
 
 def as_markdown(rows: list[Row], failures: list[dict[str, str]]) -> str:
     lines = [
-        "| model | precision | compile s | run s | ONNX Runtime s | ratio | error | lifted "
+        "| model | precision | compile s | first run s | ONNX Runtime s | ratio of first runs "
+        "| later run s | ONNX Runtime s | ratio of later runs | error | lifted "
         "| mmac x 256 / MACs | cycles |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         matrix = f"{row.matrix_ratio:.2f}" if row.matrix_ratio else "-"
         lines.append(
-            f"| {row.model} | {row.precision} | {row.compile_seconds:.2f} | {row.run_seconds:.3f} "
-            f"| {row.onnxruntime_seconds:.4f} | {row.ratio:.1f} | {row.relative_error:.1e} "
-            f"| {row.lifted_share:.2%} | {matrix} | {row.cycles:,} |"
+            f"| {row.model} | {row.precision} | {row.compile_seconds:.2f} "
+            f"| {row.first_run_seconds:.3f} | {row.onnxruntime_first_seconds:.4f} "
+            f"| {row.first_ratio:.1f} | {row.run_seconds:.3f} | {row.onnxruntime_seconds:.4f} "
+            f"| {row.ratio:.1f} | {row.relative_error:.1e} | {row.lifted_share:.2%} "
+            f"| {matrix} | {row.cycles:,} |"
         )
     for failure in failures:
         text = failure["error"].splitlines()[0]
-        lines.append(f"| {failure['model']} | {failure['precision']} | failed: {text} |||||||||")
+        lines.append(f"| {failure['model']} | {failure['precision']} | failed: {text} " + "|" * 11)
     return "\n".join(lines)
 
 

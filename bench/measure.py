@@ -23,13 +23,17 @@ MACS_PER_MMAC = 256
 
 @dataclass(frozen=True)
 class Row:
-    """What one model gave. Ratios are to ONNX Runtime's median time in the same process."""
+    """What one model gave. `first_run_seconds` and ONNX Runtime's count what a first answer costs:
+    the session made and one run; the others are medians of later runs in the same process.
+    """
 
     model: str
     size: str
     precision: str
     compile_seconds: float
+    first_run_seconds: float
     run_seconds: float
+    onnxruntime_first_seconds: float
     onnxruntime_seconds: float
     relative_error: float
     lifted_share: float
@@ -44,8 +48,13 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Our run over ONNX Runtime's."""
+        """A later run of ours over one of ONNX Runtime's."""
         return self.run_seconds / self.onnxruntime_seconds
+
+    @property
+    def first_ratio(self) -> float:
+        """Our first run over ONNX Runtime's, sessions made anew."""
+        return self.first_run_seconds / self.onnxruntime_first_seconds
 
     @property
     def matrix_ratio(self) -> float | None:
@@ -53,20 +62,23 @@ class Row:
         return self.mmac * MACS_PER_MMAC / self.macs if self.mmac and self.macs else None
 
     def facts(self) -> dict[str, Any]:
-        return asdict(self) | {"ratio": self.ratio, "matrix_ratio": self.matrix_ratio}
+        ratios = {"ratio": self.ratio, "first_ratio": self.first_ratio}
+        return asdict(self) | ratios | {"matrix_ratio": self.matrix_ratio}
 
 
 def measure(name: str, size: str, precision: str, repeats: int = 3, target: str = "d1-die") -> Row:
     """Compile, run `repeats` times after one warm-up, and compare."""
     model = build(name, size)
     given = inputs(model)
-    judge_seconds, want = judge(model, given, repeats)
+    judge_first, judge_seconds, want = judge(model, given, repeats)
     options = Options(target=target, precision=precision)
     compiled = compile_model(model, options)
     program = compiled.program
     assert program is not None
+    start = time.perf_counter()
     session = Session(program)
     have = session.run(None, given)
+    first = time.perf_counter() - start
     seconds = [run_seconds(session, given) for _ in range(repeats)]
     counters = session.counters
     assert counters is not None
@@ -76,7 +88,9 @@ def measure(name: str, size: str, precision: str, repeats: int = 3, target: str 
         size=size,
         precision=precision,
         compile_seconds=compiled.seconds,
+        first_run_seconds=first,
         run_seconds=statistics.median(seconds),
+        onnxruntime_first_seconds=judge_first,
         onnxruntime_seconds=judge_seconds,
         relative_error=max(relative_error(a, b) for a, b in zip(have, want, strict=True)),
         lifted_share=counters.lifted_share,
@@ -93,18 +107,21 @@ def measure(name: str, size: str, precision: str, repeats: int = 3, target: str 
 
 def judge(
     model: onnx.ModelProto, given: dict[str, np.ndarray], repeats: int
-) -> tuple[float, list[np.ndarray]]:
-    """ONNX Runtime's median seconds, after one warm-up, and its outputs."""
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+) -> tuple[float, float, list[np.ndarray]]:
+    """ONNX Runtime's seconds for a session and its first run, its median seconds for a later run,
+    and its outputs.
+    """
+    file = model.SerializeToString()
+    start = time.perf_counter()
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     outputs = session.run(None, given)
+    first = time.perf_counter() - start
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
         session.run(None, given)
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), list(outputs)
+    return first, statistics.median(seconds), [np.asarray(each) for each in outputs]
 
 
 def run_seconds(session: Session, given: dict[str, np.ndarray]) -> float:

@@ -63,6 +63,8 @@ def label(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             _, key = np.unique(key, return_inverse=True)
             size = int(key.max()) + 1
         key, size = key * range_ + (column - low), size * range_
+    if size == 1:
+        return key, np.zeros(min(len(key), 1), np.int64)
     _, first, labels = np.unique(key, return_index=True, return_inverse=True)
     return labels, first
 

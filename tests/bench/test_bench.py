@@ -28,13 +28,19 @@ def test_multiply_accumulates_are_those_of_the_layers() -> None:
 def test_rows_as_text_and_json() -> None:
     row = measure("mlp", "tiny", "bf16", repeats=1, target=TINY)
     assert row.ratio == row.run_seconds / row.onnxruntime_seconds
-    assert row.matrix_ratio == row.mmac * 256 / row.macs and row.matrix_ratio >= 1
+    assert row.first_ratio == row.first_run_seconds / row.onnxruntime_first_seconds
+    assert row.first_run_seconds > row.run_seconds, "a first run also makes the machine"
+    assert row.matrix_ratio is not None and row.matrix_ratio >= 1
+    assert row.matrix_ratio == row.mmac * 256 / row.macs
     assert row.relative_error < ALLOWED["bf16"] and row.lifted_share > 0.99
     failure = {"model": "gpt", "precision": "fp32", "error": "it broke\n  where: here"}
     table = as_markdown([row], [failure]).splitlines()
     assert table[2].startswith("| mlp | bf16 |") and "failed: it broke" in table[3]
+    assert "| ratio of first runs |" in table[0] and "| ratio of later runs |" in table[0]
+    assert [line.count("|") for line in table] == [14] * 4
     found = json.loads(as_json([row], [failure]))
     assert found["schema"] == "dojocc.bench/1" and found["rows"][0]["ratio"] == row.ratio
+    assert found["rows"][0]["first_ratio"] == row.first_ratio
 
 
 def test_a_model_that_is_not_there(
