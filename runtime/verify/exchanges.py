@@ -74,6 +74,7 @@ def check_exchanges(program: Program, report: Report) -> None:
             report.add(Finding("exchange", "its record cannot be read", where, repr(error)))
             continue
         check(exchange, report)
+        check_dram(exchange, row[2], report)
         report.count("exchanges")
 
 
@@ -144,6 +145,18 @@ def check(exchange: Exchange, report: Report) -> None:
     for source, rows in by_source(exchange, entries[there], report):
         compare(exchange, source, rows, size, brought, report)
     check_whole(exchange, size, brought, report)
+
+
+def check_dram(exchange: Exchange, sources: list[Any], report: Report) -> None:
+    """Every DIP that a load names holds at the start what the load is for."""
+    named = [tuple(source[:2]) for source in sources if not isinstance(source, int)]
+    entries = entries_of(exchange.program, exchange.number, exchange.cls)
+    for dip in np.unique(entries["peer"][entries["kind"] == DRAM_LOAD]).tolist():
+        images = exchange.program.dram
+        there = {(each.name, each.address) for each in images if each.dip == dip}
+        for name, address in sorted(set(named) - there):
+            numbers = f"DIP {dip}: {name!r} at {address}"
+            complain(exchange, report, "a DIP does not hold what a load is for", numbers)
 
 
 def granule_of(exchange: Exchange, entries: np.ndarray) -> int:

@@ -12,6 +12,7 @@ from zoo_models import zoo
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.mesh import LOAD
+from dojocc.dialects.printing import parse_module, print_module
 from dojocc.dialects.tile import CallOp, ExchangeOp
 from dojocc.frontends.onnx import import_onnx
 from dojocc.passes.liveness import schedule, the_program
@@ -19,6 +20,8 @@ from dojocc.passes.shard import Shard
 from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DoesNotFit
 from dojocc.runtime.formats import decode
+from dojocc.runtime.isa.asm import assemble
+from dojocc.runtime.isa.disasm import disassemble
 from dojocc.runtime.lists import DRAM_LOAD, NO_SEMAPHORE, rows_of_entries
 from dojocc.runtime.program import Program
 from dojocc.runtime.target import Target
@@ -185,6 +188,24 @@ def test_verify_finds_a_wrong_load(change, kind: str) -> None:
     change(rows, int(np.argmax(rows["kind"] == DRAM_LOAD)))
     report = verify(replace(program, lists=rows_of_entries(rows)))
     assert kind in {finding.kind for finding in report.findings}
+
+
+def test_verify_finds_dram_content_at_a_wrong_address() -> None:
+    program = lowered("bert", "bf16", cut(16_000)).program
+    first, *rest = program.dram
+    moved = replace(first, address=program.dram[-1].address + 4096)
+    report = verify(replace(program, dram=(moved, *rest)))
+    assert "a DIP does not hold what a load is for" in {each.what for each in report.findings}
+
+
+def test_every_text_form_comes_back() -> None:
+    found = lowered("bert", "bf16", cut(16_000, count=2))
+    for stage in (found.mesh, found.tile, found.disa):
+        text = print_module(stage.module)
+        assert print_module(parse_module(DojoContext(), text)) == text
+    again = assemble(disassemble(found.program))
+    assert again.dram == found.program.dram
+    assert_same(run(again, found.inputs).outputs, run(found.program, found.inputs).outputs, "asm")
 
 
 def test_a_session_runs_twice_alike() -> None:
