@@ -15,7 +15,7 @@ from dojocc.cli.main import main
 from dojocc.runtime.program import load, save
 
 NAMED = ("overlapping_buffers", "missing_post", "swapped_routes", "shortened_wait", "wrong_peer")
-QUICK = [("mlp", "d1-die"), ("lenet", "d1-die")]
+QUICK = [("mlp", "d1-die"), ("vit", "d1-die"), ("lenet", "d1-training-tile")]
 ALL = [(name, target) for name in zoo.MODELS for target in ("d1-die", "d1-training-tile")]
 
 

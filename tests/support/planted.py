@@ -198,6 +198,31 @@ def swapped_routes(program: Program, random: Random) -> Program | None:
     return changed_entry(program, random, change)
 
 
+def shortened_row(program: Program, random: Random) -> Program | None:
+    """A row of a list stands for one entry less in one of its repetitions."""
+    rows = program.lists.copy()
+    places = [(row, level) for level in "012" for row in np.flatnonzero(rows[f"repeat{level}"] > 1)]
+    if not places:
+        return None
+    row, level = places[int(random.integers(len(places)))]
+    rows[f"repeat{level}"][row] -= 1
+    return replace(program, lists=rows)
+
+
+def wrong_step(program: Program, random: Random) -> Program | None:
+    """What a row of a list stands for lies a line further apart."""
+    rows = program.lists.copy()
+    places = [(row, level) for level in "012" for row in np.flatnonzero(rows[f"repeat{level}"] > 1)]
+    if not places:
+        return None
+    row, level = places[int(random.integers(len(places)))]
+    rows[f"{random.choice(['src', 'dst'])}_step{level}"][row] += 64
+    try:
+        return replace(program, lists=rows)
+    except DojoError:
+        return None
+
+
 def shifted_destination(program: Program, random: Random) -> Program | None:
     def change(lists: np.ndarray, index: int, nodes: int) -> bool:
         lists["dst"][index] += 64
@@ -267,6 +292,8 @@ FAULTS: dict[str, Fault] = {
         missing_home_post,
         wrong_peer,
         swapped_routes,
+        shortened_row,
+        wrong_step,
         shifted_destination,
         truncated,
         wrong_stride,
@@ -281,6 +308,8 @@ BY_RUN = (
     "missing_home_post",
     "wrong_peer",
     "swapped_routes",
+    "shortened_row",
+    "wrong_step",
     "shifted_destination",
     "truncated",
     "wrong_stride",
