@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.ir import SSAValue
 
-from dojocc.dialects.interpret_collective import run_collective
+from dojocc.dialects.interpret_collective import run_collective, run_moves
 from dojocc.dialects.interpret_kernel import Bound, BufferBytes, buffer_bytes, run_kernel
 from dojocc.dialects.tile_collective import CollectiveOp
 from dojocc.dialects.tile_program import (
@@ -104,7 +104,7 @@ def call(
 
 def exchange(state: TileRun, op: ExchangeOp, resources: Mapping[str, np.ndarray]) -> None:
     """Zero-fill where asked, then every run of every segment; sources are read as they were
-    before. Every node sees the same DRAM."""
+    before. Every node sees the same DRAM. A relay is run step by step."""
     segments = resources[op.segments.data]
     sources = [state.buffers[source].inner.copy() for source in op.sources]
     if op.resource is not None:
@@ -115,6 +115,11 @@ def exchange(state: TileRun, op: ExchangeOp, resources: Mapping[str, np.ndarray]
     target = state.buffers[op.destination].inner
     if op.zero_fill is not None:
         target[:] = 0
+    if op.relay is not None:
+        moves = resources[op.relay.data]
+        for step in range(int(moves["step"].max(initial=-1)) + 1):
+            run_moves(moves[moves["step"] == step], [target, *sources])
+        return
     for row in segments:
         source, size = sources[row["operand"]][row["src_node"]], int(row["bytes"])
         for outer in range(int(row["count1"])):

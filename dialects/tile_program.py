@@ -151,6 +151,10 @@ class OutputOp(PortOp):
 class ExchangeOp(IRDLOperation):
     """Nodes push their segments of the sources into destination buffers; all wait for theirs.
 
+    With `relay` they pass on what they have, by that table of moves (runtime/segments.py) in
+    `lists` transfer lists numbered from `number`: buffer 0 is the destination, buffer i + 1 source
+    i. It needs `counters` semaphores. What it brings is what the segments say.
+
     `movement` names what the segments are for, as plain data (mesh.exchange's `steps` as JSON): the
     build record keeps it for `dojocc verify`.
 
@@ -173,6 +177,11 @@ class ExchangeOp(IRDLOperation):
     semaphore = opt_prop_def(IntegerAttr[I64])
     # Where the resource of a load begins in DRAM; set by the allocate pass.
     dram = opt_prop_def(IntegerAttr[I64])
+    relay = opt_prop_def(StringAttr)
+    lists = opt_prop_def(IntegerAttr[I64])
+    counters = opt_prop_def(IntegerAttr[I64])
+    # The semaphores of a relay's steps, in the order of passes/relay_steps.py; set by route.
+    semaphores = opt_prop_def(ArrayAttr[IntegerAttr[I64]])
     irdl_options = _OPTIONS
     assembly_format = (
         "$number (`load` $resource^)? $sources `to` $destination `by` $segments"

@@ -18,6 +18,7 @@ from dojocc.dialects.disa import ClassOp, InstructionOp
 from dojocc.dialects.mesh import LayoutAttr
 from dojocc.dialects.tile import ImageOp, InputOp
 from dojocc.passes.allocate import reserved_bytes
+from dojocc.passes.collective_steps import lists_numbered
 from dojocc.passes.liveness import Schedule, lifetimes
 from dojocc.passes.route import buffer_address
 from dojocc.passes.select_kernel import FIRST_PARAMETER
@@ -28,9 +29,9 @@ BUFFERS = "buffers"
 """Key of the resource and of the record: rows [name, address, bytes, first, end, layout] as JSON
 bytes; `first` and `end` are instructions of thread 0, -1 for the start and the end of the run."""
 EXCHANGES = "exchanges"
-"""Key of the resource and of the record: rows [list, destination, sources, steps] as JSON bytes;
-buffers are numbers of rows of the table of buffers, steps those of mesh.exchange. The source of a
-load is [name, address in DRAM, layout]."""
+"""Key of the resource and of the record: rows [first list, destination, sources, steps, number of
+lists] as JSON bytes; buffers are numbers of rows of the table of buffers, steps those of
+mesh.exchange. The source of a load is [name, address in DRAM, layout]."""
 CALLS = "calls"
 """Key of the resource and of the record: rows [instruction of thread 0, arguments] as JSON bytes;
 arguments stand in the parameter registers, null for those that differ between nodes."""
@@ -63,7 +64,8 @@ def note_exchanges(resources: dict[str, np.ndarray], plan: Schedule) -> None:
                 layout = layout_tree(row_major(shape, op.layout))
                 sources = [[op.resource.data, op.dram.value.data, layout]]
             steps = json.loads(op.movement.data)
-            rows.append([op.number.value.data, number[op.destination], sources, steps])
+            lists = len(lists_numbered(op))
+            rows.append([op.number.value.data, number[op.destination], sources, steps, lists])
     resources[EXCHANGES] = as_bytes(sorted(rows, key=lambda row: row[0]))
 
 
@@ -82,7 +84,7 @@ def record_rows(resources: dict[str, np.ndarray], cls: ClassOp, entry: int) -> d
     """The tables of the build record. `entry` is the word at which the class's thread 0 starts.
 
     - buffers: [class, name, address, bytes, first word, end word, layout];
-    - exchanges: [list, destination, sources, steps];
+    - exchanges: [first list, destination, sources, steps, number of lists];
     - calls: [class, word, first parameter register, arguments].
     """
     thread = next(each for each in cls.threads if each.number.value.data == 0)

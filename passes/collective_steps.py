@@ -146,7 +146,7 @@ def steps_of(resources: dict[str, np.ndarray], op: CollectiveOp, nodes: int) -> 
 def lists_numbered(op: ExchangeOp | CollectiveOp) -> range:
     """Numbers of the transfer lists of an op."""
     first = op.number.value.data
-    return range(first, first + (op.lists.value.data if isinstance(op, CollectiveOp) else 1))
+    return range(first, first + (1 if op.lists is None else op.lists.value.data))
 
 
 class Table:

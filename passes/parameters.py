@@ -16,6 +16,7 @@ from dojocc.dialects.location import describe
 from dojocc.dialects.tile import CallOp, CollectiveOp, ExchangeOp
 from dojocc.passes.collective_steps import steps_of
 from dojocc.passes.liveness import Schedule
+from dojocc.passes.relay_steps import relay_of
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.layout import LANES, DimShard, Layout
 
@@ -117,6 +118,9 @@ def tables_of(resources: dict[str, np.ndarray], op: Operation, nodes: int) -> li
             keys = [value for value in values if isinstance(value, str)]
             return [node_table(resources, key, nodes, op) for key in keys]
         case ExchangeOp():
+            relay = relay_of(resources, op, nodes)
+            if relay is not None:
+                return relay.tables()
             return [arrivals(op, segments_of(resources, op), nodes)]
         case CollectiveOp():
             return steps_of(resources, op, nodes).tables()

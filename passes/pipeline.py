@@ -35,6 +35,7 @@ from dojocc.passes.infer_shapes import InferShapes
 from dojocc.passes.precision import Precision
 from dojocc.passes.prefetch import Prefetch
 from dojocc.passes.recognise import Recognise
+from dojocc.passes.relay import Relays
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
 from dojocc.passes.shard import Shard
@@ -74,6 +75,7 @@ PIPELINE: tuple[Step, ...] = (
     Step(Shard, "says which node holds which part of every tensor"),
     Step(Chunk, "what a product reads arrives while the part that is there is multiplied"),
     Step(Tile, "buffers, kernels and transfers"),
+    Step(Relays, "what many nodes read is passed on from node to node"),
     Step(Prefetch, "what the next kernel reads arrives while this one computes"),
     Step(Allocate, "addresses, by liveness"),
     Step(Route, "transfer lists, semaphores, arrival counts"),

@@ -23,8 +23,7 @@ from dojocc.passes.liveness import (
     the_program,
 )
 from dojocc.passes.parameters import collect
-from dojocc.passes.route import semaphores_for_exchanges, spans_under_way
-from dojocc.passes.solve.intervals import most_overlapping
+from dojocc.passes.route import semaphores_for_exchanges, semaphores_held, semaphores_needed
 from dojocc.passes.solve.packing import pack
 from dojocc.passes.solve.prefetch import Transfer, earlier_starts, largest_sound
 from dojocc.passes.target_of import target_of
@@ -163,7 +162,7 @@ class Moves:
     def fit(self, starts: dict[int, int], capacity: int, semaphores: int) -> bool:
         """True where the moved schedule's buffers find places and its exchanges semaphores."""
         plan = schedule_of(self.plan.program, self.order(starts), self.effects)
-        if most_overlapping(spans_under_way(plan)) > semaphores:
+        if semaphores_needed(plan) > semaphores:
             return False
         packing = pack(buffers_of(lifetimes(plan)), ALIGNMENT, capacity, TRIAL_EFFORT)
         return packing.peak <= capacity
@@ -211,9 +210,9 @@ def in_use(plan: Schedule) -> list[int]:
 
 
 def under_way(plan: Schedule) -> list[int]:
-    """Exchanges started and not yet awaited at each step."""
+    """Semaphores held by exchanges started and not yet awaited, at each step."""
     change = np.zeros(len(plan.steps) + 1, np.int64)
-    for start, end in spans_under_way(plan):
+    for start, end in (span for thread in (0, 1) for span in semaphores_held(plan, thread)[1]):
         change[start] += 1
         change[end] -= 1
     return np.cumsum(change)[:-1].tolist()

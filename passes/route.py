@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,11 +18,12 @@ from dojocc.passes.base import Pass
 from dojocc.passes.collective_steps import SENT, Steps, lists_numbered, steps_of
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
+from dojocc.passes.relay_steps import RelaySteps, relay_of
 from dojocc.passes.route_dram import load_entries
 from dojocc.passes.solve.collective_routes import collective_routes
 from dojocc.passes.solve.folding import folded
 from dojocc.passes.solve.grid import logical_grid
-from dojocc.passes.solve.intervals import Crowded, assign
+from dojocc.passes.solve.intervals import Crowded, assign, most_overlapping
 from dojocc.passes.solve.peers import merged
 from dojocc.passes.solve.routing_choice import Transfers, route_lists
 from dojocc.passes.target_of import target_of
@@ -90,6 +92,10 @@ class Route(Pass):
             if isinstance(each, CollectiveOp):
                 parts += collective_lists(each, steps_of(ctx.resources, each, len(nodes)))
                 continue
+            relay = relay_of(ctx.resources, each, len(nodes))
+            if relay is not None:
+                parts += relay_lists(each, relay)
+                continue
             segments = segments_of(ctx.resources, each)
             check_segments(each, segments, len(nodes), source_sizes(each, ctx.resources))
             if each.resource is not None:
@@ -99,7 +105,9 @@ class Route(Pass):
             parts.append(merged(entries(each, segments)))
         lists = np.concatenate(parts)
         steps = [number for each in plan.collectives for number in lists_numbered(each)]
-        table = route_table(target, nodes, lists, np.array(steps, np.int64))
+        relayed = (each for each in plan.exchanges if each.relay is not None)
+        passed = {number for each in relayed for number in lists_numbered(each)}
+        table = route_table(target, nodes, lists, np.array(steps, np.int64), passed)
         rows = folded(lists, plan.program.shape[1])
         ctx.resources |= {LISTS: rows, ROUTES: table.legs, LIST_SETS: table.lists}
 
@@ -107,22 +115,38 @@ class Route(Pass):
 def number_semaphores(plan: Schedule, target: Target, resources: dict[str, np.ndarray]) -> None:
     """Semaphores by interval: an exchange holds one from its step to its wait, a collective several
     during its step."""
-    exchanges = plan.exchanges
     numbers = [number for op in plan.moving for number in lists_numbered(op)]
     if len(set(numbers)) != len(numbers) or max(numbers, default=0) > LARGEST_LIST:
         raise InputError(
             "exchanges need different numbers below 65536", numbers=f"have {sorted(numbers)[-8:]}"
         )
-    holders: list[ExchangeOp | CollectiveOp] = list(exchanges)
-    spans = spans_under_way(plan)
     nodes = int(np.prod(plan.program.shape))
-    for step, op in enumerate(plan.steps):
-        if isinstance(op, CollectiveOp):
-            count = steps_of(resources, op, nodes).semaphores
-            holders += [op] * count
-            spans += [(step, step + 1)] * count
+    free = semaphores_for_exchanges(target)
+    held: dict[ExchangeOp | CollectiveOp, list[int]] = {}
+    for thread in (0, 1):
+        holders, spans = semaphores_held(plan, thread)
+        for step, op in enumerate(plan.steps):
+            if isinstance(op, CollectiveOp) and thread == 0:
+                count = steps_of(resources, op, nodes).semaphores
+                holders += [op] * count
+                spans += [(step, step + 1)] * count
+        chosen = given_out(holders, spans, free)
+        free = sorted(set(free).difference(chosen))
+        for op, semaphore in zip(holders, chosen, strict=True):
+            held.setdefault(op, []).append(semaphore)
+    for op, mine in held.items():
+        if isinstance(op, CollectiveOp) or op.relay is not None:
+            op.semaphores = ArrayAttr([whole(number) for number in mine])
+        else:
+            op.semaphore = whole(mine[0])
+
+
+def given_out(
+    holders: Sequence[ExchangeOp | CollectiveOp], spans: Sequence[tuple[int, int]], free: list[int]
+) -> list[int]:
+    """The semaphore of every span."""
     try:
-        chosen = assign(spans, semaphores_for_exchanges(target))
+        return assign(spans, free)
     except Crowded as crowded:
         raise DoesNotFit(
             "more exchanges are under way at once than a node has semaphores for,"
@@ -131,17 +155,28 @@ def number_semaphores(plan: Schedule, target: Target, resources: dict[str, np.nd
             numbers=f"need {len(crowded.holders)}, have {crowded.places}",
             help="let fewer exchanges start before the first is used",
         ) from crowded
-    for exchange, semaphore in zip(exchanges, chosen, strict=False):
-        exchange.semaphore = whole(semaphore)
-    for op in plan.collectives:
-        mine = [n for holder, n in zip(holders, chosen, strict=True) if holder is op]
-        op.semaphores = ArrayAttr([whole(number) for number in mine])
 
 
-def spans_under_way(plan: Schedule) -> list[tuple[int, int]]:
-    """The steps [start, end) over which each exchange is under way."""
+Held = tuple[list[ExchangeOp | CollectiveOp], list[tuple[int, int]]]
+
+
+def semaphores_held(plan: Schedule, thread: int) -> Held:
+    """Exchanges, and the steps [start, end) over which each holds a semaphore that `thread` waits
+    on: thread 0 for its end, thread 1 for the steps of a relay. No semaphore is for both."""
+    holders: list[ExchangeOp | CollectiveOp] = []
+    spans = []
     starts = {op: step for step, op in enumerate(plan.steps)}
-    return [(starts[op], max(plan.waits[op], starts[op] + 1)) for op in plan.exchanges]
+    for op in plan.exchanges:
+        passing = 0 if op.counters is None else op.counters.value.data - 1
+        for _ in range(passing if thread else 1):
+            holders.append(op)
+            spans.append((starts[op], max(plan.waits[op], starts[op] + 1)))
+    return holders, spans
+
+
+def semaphores_needed(plan: Schedule) -> int:
+    """How many semaphores exchanges hold at once, at most."""
+    return sum(most_overlapping(semaphores_held(plan, thread)[1]) for thread in (0, 1))
 
 
 def semaphores_for_exchanges(target: Target) -> list[int]:
@@ -249,6 +284,19 @@ def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
     return rows
 
 
+def relay_lists(op: ExchangeOp, relay: RelaySteps) -> list[np.ndarray]:
+    """The entries of a relayed exchange's lists, one list a step and chain.
+
+    An entry raises the step's semaphore where it arrives and END at home.
+    """
+    assert op.semaphores is not None
+    semaphores = [each.value.data for each in op.semaphores]
+    return [
+        move_entries(op, (op.destination, *op.sources), place, step.moves, semaphores[step.far])
+        for place, step in enumerate(relay.steps)
+    ]
+
+
 def collective_lists(op: CollectiveOp, steps: Steps) -> list[np.ndarray]:
     """The entries of a collective's lists, one list a step and chain.
 
@@ -257,29 +305,43 @@ def collective_lists(op: CollectiveOp, steps: Steps) -> list[np.ndarray]:
     """
     assert op.semaphores is not None
     semaphores = [each.value.data for each in op.semaphores]
-    addresses = np.array([buffer_address(value) for value in op.buffers], np.int64)
-    found = []
-    for place, step in enumerate(steps.steps):
-        moves = step.moves
-        check_moves(op, moves)
-        rows = np.zeros(len(moves), ENTRY_DTYPE)
-        rows["list"] = op.number.value.data + place
-        rows["cls"] = rows["peer_cls"] = CLASS
-        rows["kind"] = PUSH
-        rows["node"], rows["peer"] = moves["src_node"], moves["dst_node"]
-        rows["peers"] = rows["peer_stride"] = 1
-        rows["src"] = moves["src"] + addresses[moves["source"]]
-        rows["dst"] = moves["dst"] + addresses[moves["destination"]]
-        for name in SHAPE:
-            rows[name] = moves[name]
-        rows["far_sem"], rows["home_sem"] = semaphores[step.far], semaphores[SENT]
-        found.append(merged(rows))
-    return found
+    return [
+        move_entries(op, op.buffers, place, step.moves, semaphores[step.far])
+        for place, step in enumerate(steps.steps)
+    ]
 
 
-def check_moves(op: CollectiveOp, moves: np.ndarray) -> None:
+def move_entries(
+    op: ExchangeOp | CollectiveOp,
+    buffers: Sequence[SSAValue],
+    place: int,
+    moves: np.ndarray,
+    far: int,
+) -> np.ndarray:
+    """The entries of list `place` of an op, one a move, folded over peers; they raise `far` where
+    they arrive, and at home the first of the op's semaphores."""
+    assert op.semaphores is not None
+    check_moves(op, buffers, moves)
+    addresses = np.array([buffer_address(value) for value in buffers], np.int64)
+    rows = np.zeros(len(moves), ENTRY_DTYPE)
+    rows["list"] = op.number.value.data + place
+    rows["cls"] = rows["peer_cls"] = CLASS
+    rows["kind"] = PUSH
+    rows["node"], rows["peer"] = moves["src_node"], moves["dst_node"]
+    rows["peers"] = rows["peer_stride"] = 1
+    rows["src"] = moves["src"] + addresses[moves["source"]]
+    rows["dst"] = moves["dst"] + addresses[moves["destination"]]
+    for name in SHAPE:
+        rows[name] = moves[name]
+    rows["far_sem"], rows["home_sem"] = far, op.semaphores.data[SENT].value.data
+    return merged(rows)
+
+
+def check_moves(
+    op: ExchangeOp | CollectiveOp, buffers: Sequence[SSAValue], moves: np.ndarray
+) -> None:
     """Every move stays inside its buffers."""
-    sizes = np.array([buffer_bytes(value) for value in op.buffers], np.int64)
+    sizes = np.array([buffer_bytes(value) for value in buffers], np.int64)
     for side, buffer in (("src", "source"), ("dst", "destination")):
         low, high = extent(moves, side)
         wrong = (moves[buffer] >= len(sizes)) | (low < 0)
@@ -287,7 +349,7 @@ def check_moves(op: CollectiveOp, moves: np.ndarray) -> None:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise InputError(
-                f"a move of a collective reaches outside its {SIDES[side]} buffer",
+                f"a move of {op.name} reaches outside its {SIDES[side]} buffer",
                 where=describe(op),
                 numbers=f"bytes {low[row]}..{high[row]} of buffer {moves[buffer][row]},"
                 f" buffers of {sizes.tolist()} B",
@@ -295,15 +357,20 @@ def check_moves(op: CollectiveOp, moves: np.ndarray) -> None:
 
 
 def route_table(
-    target: Target, nodes: np.ndarray, lists: np.ndarray, steps: np.ndarray
+    target: Target,
+    nodes: np.ndarray,
+    lists: np.ndarray,
+    steps: np.ndarray,
+    passed: Collection[int],
 ) -> RouteTable:
     """The routes of every pair of nodes that talks, where they are not simply x, then y.
 
     steps: numbers of the lists that are collectives' steps; their flows are routed as one set.
+    passed: those of relays, whose links carry about what ports carry.
     """
     entry, src, dst = list_ends(target, [nodes], lists)
     size = lists["bytes"].astype(np.int64) * lists["count0"] * lists["count1"]
     packets = -(-size // target.mesh.packet_bytes)[entry]
-    table = route_lists(target, Transfers(lists["list"][entry], src, dst, packets))
+    table = route_lists(target, Transfers(lists["list"][entry], src, dst, packets), passed)
     own = np.isin(lists["list"][entry], steps)
     return collective_routes(target, table, src[own], dst[own], packets[own])

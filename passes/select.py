@@ -36,6 +36,8 @@ from dojocc.passes.buffer_table import note_buffers, note_calls, note_exchanges
 from dojocc.passes.collective_stream import run_collective
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import NAME, Parameters, collect
+from dojocc.passes.relay_steps import relay_of
+from dojocc.passes.relay_stream import await_relay, start_relay
 from dojocc.passes.route import LISTS, buffer_address, grid_nodes
 from dojocc.passes.select_kernel import select_kernel
 from dojocc.passes.select_stream import (
@@ -115,19 +117,19 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
     begins: list[int] = []
     for step, op in enumerate(plan.steps):
         for exchange in due.get(step, ()):
-            await_exchange(streams, exchange)
+            finish_moving(streams, exchange)
         begins.append(len(streams.compute))
         match op:
             case CallOp():
                 call_kernel(streams, op)
             case ExchangeOp():
-                start_exchange(streams, op)
+                start_moving(streams, op)
             case CollectiveOp():
                 run_collective(streams, op)
             case _:
                 continue
     for exchange in due.get(len(plan.steps), ()):
-        await_exchange(streams, exchange)
+        finish_moving(streams, exchange)
     note_buffers(resources, plan, begins)
     note_exchanges(resources, plan)
     note_calls(resources, streams.calls)
@@ -135,6 +137,24 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
     if streams.communicate:
         streams.communicate.append(instruction("halt"))
     return streams
+
+
+def start_moving(streams: Streams, op: ExchangeOp) -> None:
+    """An exchange starts: pushed, or passed on."""
+    relay = relay_of(streams.resources, op, streams.nodes)
+    if relay is None:
+        start_exchange(streams, op)
+    else:
+        start_relay(streams, op, relay)
+
+
+def finish_moving(streams: Streams, op: ExchangeOp) -> None:
+    """Thread 0 waits for the end of an exchange."""
+    relay = relay_of(streams.resources, op, streams.nodes)
+    if relay is None:
+        await_exchange(streams, op)
+    else:
+        await_relay(streams, op, relay)
 
 
 def grid_code(module: ModuleOp, plan: Schedule, streams: Streams) -> list[Operation]:

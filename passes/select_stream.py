@@ -144,20 +144,29 @@ def call_kernel(streams: Streams, op: CallOp) -> None:
 def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     """Clear the destination if asked, tell thread 1, and let that start the list behind the
     barrier; a load concerns nobody else and needs no barrier."""
+    if not len(segments_of(streams.resources, op)):
+        clear_destination(streams, op)
+        return
+    begin_exchange(streams, op)
+    start = "push" if op.resource is None else "dld"
+    streams.communicate.append(instruction(start, op.number.value.data))
+
+
+def begin_exchange(streams: Streams, op: ExchangeOp) -> None:
+    """What stands in front of an exchange's first list, on both threads."""
+    number = clear_destination(streams, op)
+    streams.compute.append(instruction("post", READY, 1))
+    streams.communicate += [instruction("mark", number), instruction("wait", READY, 1)]
+    if op.resource is None:
+        streams.communicate.append(instruction("rbar", BARRIER_REGION))
+
+
+def clear_destination(streams: Streams, op: ExchangeOp) -> int:
+    """Zeros over the destination if asked; the number of the exchange's mark."""
     number = streams.mark(op)
     if op.zero_fill is not None:
         clear(streams, op.destination)
-    if not len(segments_of(streams.resources, op)):
-        return
-    streams.compute.append(instruction("post", READY, 1))
-    streams.communicate += [instruction("mark", number), instruction("wait", READY, 1)]
-    if op.resource is not None:
-        streams.communicate.append(instruction("dld", op.number.value.data))
-        return
-    streams.communicate += [
-        instruction("rbar", BARRIER_REGION),
-        instruction("push", op.number.value.data),
-    ]
+    return number
 
 
 def clear(streams: Streams, buffer: SSAValue) -> None:

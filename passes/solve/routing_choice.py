@@ -7,6 +7,7 @@ used to a lower share only (mesh.negotiated_share).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,10 +43,15 @@ class Transfers:
     packets: np.ndarray
 
 
-def route_lists(target: Target, moves: Transfers) -> RouteTable:
-    """The route table of a program. It does not depend on the order of the transfers."""
+def route_lists(
+    target: Target, moves: Transfers, plain: Collection[int] = frozenset()
+) -> RouteTable:
+    """The route table of a program. It does not depend on the order of the transfers.
+
+    The lists `plain` are not negotiated about.
+    """
     base = RouteTable(detours(target, moves.src, moves.dst))
-    known = equal_lists(target, moves)
+    known = equal_lists(target, moves, plain)
     flows = {key: flows_of(target, base, key) for key in known}
     parts, lists = [base.legs], []
     worth = sorted(
@@ -61,8 +67,11 @@ def route_lists(target: Target, moves: Transfers) -> RouteTable:
     return RouteTable(np.concatenate(parts), np.array(sorted(lists), LIST_SET_DTYPE))
 
 
-def equal_lists(target: Target, moves: Transfers) -> dict[Flows, list[int]]:
-    """Numbers of the lists with the same flows, by these, of lists small enough to negotiate about.
+def equal_lists(
+    target: Target, moves: Transfers, plain: Collection[int] = frozenset()
+) -> dict[Flows, list[int]]:
+    """Numbers of the lists with the same flows, by these, of lists small enough to negotiate about
+    and not in `plain`.
 
     Flows are between different nodes, each pair once.
     """
@@ -74,6 +83,8 @@ def equal_lists(target: Target, moves: Transfers) -> dict[Flows, list[int]]:
     known: dict[Flows, list[int]] = {}
     for first, end in pairwise(borders.tolist()):
         chosen = order[first:end]
+        if int(numbers[first]) in plain:
+            continue
         src, dst = moves.src[chosen], moves.dst[chosen]
         if more_than(most, src, target) or more_than(most, dst, target):
             continue

@@ -1,10 +1,12 @@
 """Transfers hold to what their exchange is for: every element of the destination comes, once it is
 due, from a place that holds it.
 
-The build record's `exchanges` holds rows [list, destination, sources, steps]: buffers by their row
-in `buffers`, DRAM as [name, address, layout], steps as movement.py reads them. With the layouts of
-both ends every byte of a buffer has an element, or none; an entry may bring an element only to
-where that same one belongs. What the entries are made from, and how, does not matter here.
+The build record's `exchanges` holds rows [first list, destination, sources, steps, number of
+lists]: buffers by their row in `buffers`, DRAM as [name, address, layout], steps as movement.py
+reads them. Where there are several lists, nodes pass on what has come: entries read the destination
+too. With the layouts of both ends every byte of a buffer has an element, or none; an entry may
+bring an element only to where that same one belongs. What the entries are made from, and how, does
+not matter here.
 """
 
 from __future__ import annotations
@@ -51,10 +53,11 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
-    """One exchange: its list, and what its buffers hold."""
+    """One exchange: its lists, and what its buffers hold."""
 
     program: Program
     number: int
+    lists: int
     cls: int
     destination: Content
     sources: tuple[Content, ...]
@@ -80,7 +83,7 @@ def check_exchanges(program: Program, report: Report) -> None:
 
 def read(program: Program, row: list[Any]) -> Exchange:
     """An exchange of the build record. A buffer that is named twice has its elements once."""
-    number, destination, sources, steps = row
+    number, destination, sources, steps, lists = row
     buffers = program.build["buffers"]
     names = [item.name for item in program.classes]
     cls = names.index(buffers[destination][0])
@@ -103,7 +106,8 @@ def read(program: Program, row: list[Any]) -> Exchange:
     if wanted.shape != layout.shape:
         raise ValueError(f"it gives {wanted.shape}, the destination has {layout.shape}")
     last = content_of(buffers[destination], layout, wanted)
-    return Exchange(program, number, cls, last, tuple(contents.values()))
+    passed_on = (last,) if lists > 1 else ()
+    return Exchange(program, number, lists, cls, last, (*contents.values(), *passed_on))
 
 
 def source_row(buffers: list[list[Any]], source: int | list[Any]) -> list[Any]:
@@ -129,7 +133,10 @@ def content_of(row: list[Any], layout: Layout, array: np.ndarray) -> Content:
 
 def check(exchange: Exchange, report: Report) -> None:
     """Entries bring elements to where they belong; none is left out."""
-    entries = entries_of(exchange.program, exchange.number, exchange.cls)
+    numbers = range(exchange.number, exchange.number + exchange.lists)
+    entries = np.concatenate(
+        [entries_of(exchange.program, number, exchange.cls) for number in numbers]
+    )
     loads = entries["kind"] == DRAM_LOAD
     entries["peer"][loads] = entries["node"][loads]  # every DIP holds the same
     there = loads | ((entries["kind"] == PUSH) & (entries["peer_cls"] == exchange.cls))

@@ -168,7 +168,7 @@ def test_every_node_waits_for_what_comes_and_goes() -> None:
     lists = entries_of_rows(ctx.resources[LISTS], [6], 1)
     for op in schedule(the_program(module)).exchanges:
         rows = lists[lists["list"] == op.number.value.data]
-        counted = arrivals(built.resources[op.segments.data], 6)
+        counted = arrivals(op, built.resources[op.segments.data], 6)
         taken = np.zeros(6, int)
         for row in rows:
             peers = row["peer"] + np.arange(row["peers"]) * row["peer_stride"]

@@ -1,0 +1,183 @@
+"""Whether an exchange is relayed, and how: modelled cycles of its pushes and of every plan.
+
+Takes an exchange's segments and where the grid's nodes are on the machine; gives the table of moves
+of the cheapest plan where that is clearly cheaper than pushing everything from its holders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from dojocc.passes.solve.collective_choice import POST, Costs
+from dojocc.passes.solve.relay import ALONG_COLUMN, ALONG_ROW, Plan, lines_of, relay
+from dojocc.passes.solve.relay_groups import Groups, Pieces, find_groups, fold, share_out
+from dojocc.passes.solve.routing import detours
+from dojocc.passes.solve.segments import moved_bytes
+from dojocc.runtime.mesh.routes import loaded
+from dojocc.runtime.mesh.tables import RouteTable, table_routes
+from dojocc.runtime.target import Target
+
+EACH_LIST = 4
+"""Cycles that a relay is charged for each of its lists: the program grows by it."""
+ALIKE = 1.1
+"""How many times the cycles of the quickest way one with fewer list entries may take."""
+ORDERS = ((ALONG_ROW, ALONG_COLUMN), (ALONG_COLUMN, ALONG_ROW))
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """The target, what its transfers cost, and the physical ids of the grid's nodes [nodes]."""
+
+    target: Target
+    costs: Costs
+    nodes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Relay:
+    """A table of moves (MOVE_DTYPE), its modelled cycles, and those of pushes in its place."""
+
+    moves: np.ndarray
+    cycles: float
+    direct: float
+
+
+def chosen_relay(
+    segments: np.ndarray, grid: tuple[int, int], machine: Machine, worth: float
+) -> Relay | None:
+    """The relay of an exchange, or None where it takes more than `worth` times the cycles of pushes
+    from the holders."""
+    away = segments[segments["src_node"] != segments["dst_node"]]
+    if not len(away):
+        return None
+    direct = list_cycles(segments, machine)
+    groups = find_groups(segments, grid)
+    if not len(groups.first):
+        return None
+    member = np.isin(segments["dst_node"], groups.node)
+    ways = [
+        best_plan(share_out(segments, groups, by_place), segments[~member], groups, machine)
+        for by_place in (True, False)
+    ]
+    cycles, pieces, plan = min(ways, key=lambda way: way[0])
+    if ways[0][0] <= ALIKE * cycles:
+        cycles, pieces, plan = ways[0]
+    if cycles > worth * direct:
+        return None
+    return Relay(relay(segments, groups, pieces, plan), cycles, direct)
+
+
+def best_plan(
+    pieces: Pieces, others: np.ndarray, groups: Groups, machine: Machine
+) -> tuple[float, Pieces, Plan]:
+    """The cheapest plan for pieces that are shared out so, and its cycles, with what no group
+    reads."""
+    costs = machine.costs
+    begin = costs.semaphore + POST
+    if not pieces.local or len(others):
+        begin += list_cycles(np.concatenate([pieces.rows, others]), machine)
+    _, block = fold(pieces.rows, pieces.member, False)
+    number = np.bincount(block, minlength=len(groups.node))
+    plans = all_plans(groups)
+    each = [plan_cycles(groups, pieces, number, plan, costs) for plan in plans]
+    best = int(np.argmin(each))
+    return begin + each[best], pieces, plans[best]
+
+
+def all_plans(groups: Groups) -> list[Plan]:
+    """Ways to go along the axes: one chain or two, in one order or in both."""
+    axes = [bool((size > 1).any()) for size in (groups.cols, groups.rows)]
+    if all(axes):
+        chains = [(order,) * count for order in ORDERS for count in (1, 2)]
+        chains.append(ORDERS)
+    else:
+        chains = [(ORDERS[0 if axes[ALONG_ROW] else 1],) * count for count in (1, 2)]
+    across, down = ((True, False) if used else (True,) for used in axes)
+    return [Plan(orders, rings) for orders in chains for rings in product(across, down)]
+
+
+def plan_cycles(
+    groups: Groups, pieces: Pieces, number: np.ndarray, plan: Plan, costs: Costs
+) -> float:
+    """Modelled cycles of all steps behind the one in which members take their pieces. `number`:
+    list entries that pass on what each member takes."""
+    size = moved_bytes(pieces.rows)
+    load = np.bincount(pieces.member, size, len(groups.node)) / costs.link_bytes / len(plan.orders)
+    total = 0.0
+    for phase in (0, 1):
+        axes = [order[phase] for order in plan.orders]
+        blocks = [phase_block(groups, load, order, phase) for order in plan.orders]
+        parts = [phase_block(groups, number, order, phase) for order in plan.orders]
+        total += phase_cycles(groups, axes, blocks, parts, plan, costs)
+    return total
+
+
+def phase_block(groups: Groups, load: np.ndarray, order: tuple[int, int], phase: int) -> np.ndarray:
+    """By group, the largest block that is passed on in a phase."""
+    if phase:
+        lines = lines_of(groups, order[0])
+        load = np.bincount(
+            np.arange(len(load)) - lines.at * lines.stride, load, minlength=len(load)
+        )
+    most = np.zeros(len(groups.first))
+    np.maximum.at(most, groups.of, load)
+    return most
+
+
+def phase_cycles(
+    groups: Groups,
+    axes: list[int],
+    blocks: list[np.ndarray],
+    parts: list[np.ndarray],
+    plan: Plan,
+    costs: Costs,
+) -> float:
+    """Cycles of one phase of all chains side by side, of the slowest group.
+
+    On an axis whose members are `gap` nodes apart, as many groups lie one between the other and
+    share their links.
+    """
+    count = len(groups.first)
+    port, alone, turns = np.zeros((3, count))
+    links = np.zeros((2, count))
+    for axis, block, part in zip(axes, blocks, parts, strict=True):
+        length = groups.cols if axis == ALONG_ROW else groups.rows
+        gap = groups.gaps[:, axis]
+        latency = costs.message + 2 * gap * costs.hop + costs.semaphore + POST
+        moving = np.maximum(block, part * costs.entry)
+        spare = costs.detours[1 if axis == ALONG_ROW else 0] - 1
+        if plan.rings[axis]:
+            each = np.where(length > 1, moving, 0)
+            rounds, crossing = np.maximum(length - 1, 0), each * gap
+        else:
+            each, rounds = (length - 1) * moving, np.minimum(length - 1, 1)
+            crossing = length // 2 * (length - length // 2) * gap * moving
+            spare *= length // 2
+        port += each
+        # Round a dead node the next line's links carry one flow more.
+        links[axis] += (crossing + spare * each) / costs.share
+        alone = np.maximum(alone, np.where(length > 1, each + latency, 0))
+        turns = np.maximum(turns, rounds)
+    alone = alone + EACH_LIST * len(axes)
+    return float((turns * np.maximum(np.maximum(alone, port), links.max(0))).max(initial=0))
+
+
+def list_cycles(segments: np.ndarray, machine: Machine) -> float:
+    """Modelled cycles of pushing segments at once: the busiest port or link on the routes that they
+    would take, or the node with the most entries."""
+    target, costs, nodes = machine.target, machine.costs, machine.nodes
+    packets = -(-moved_bytes(segments) // costs.link_bytes)
+    sides = (segments["src_node"], segments["dst_node"])
+    ports = [np.bincount(side, packets, len(nodes)).max(initial=0) for side in sides]
+    entries = np.bincount(sides[0], minlength=len(nodes)).max(initial=0) * costs.entry
+    src, dst = (nodes[side] for side in sides)
+    pairs, member = np.unique(src * target.positions + dst, return_inverse=True)
+    load = np.bincount(member.reshape(-1), packets, len(pairs))
+    src, dst = np.divmod(pairs, target.positions)
+    load, src, dst = load[src != dst], src[src != dst], dst[src != dst]
+    flows = loaded(table_routes(target, RouteTable(detours(target, src, dst)), src, dst), load)
+    moving = max(*ports, flows.busiest_link / costs.share, entries)
+    return float(moving + costs.message + flows.latency.max(initial=0))
