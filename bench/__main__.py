@@ -2,8 +2,8 @@
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
 that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench collectives`,
-`python -m bench gemm` and `python -m bench compile` are others: see bench/mesh.py,
-bench/collectives.py, bench/gemm.py, bench/compiling.py.
+`python -m bench gemm`, `python -m bench compile` and `python -m bench onnx` are others: see
+bench/mesh.py, bench/collectives.py, bench/gemm.py, bench/compiling.py, bench/onnx_suite.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import platform
 import sys
 from typing import Any
 
-from bench import collectives, compiling, gemm, mesh
+from bench import collectives, compiling, gemm, mesh, onnx_suite
 from bench.measure import Row, measure
 from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
@@ -28,6 +28,7 @@ OTHERS = {
     "collectives": collectives.main,
     "gemm": gemm.main,
     "compile": compiling.main,
+    "onnx": onnx_suite.main,
 }
 
 

@@ -32,7 +32,13 @@ from dojocc.dialects.nn.binary import (
 from dojocc.dialects.nn.constant import ConstantOp, IotaOp, constant_properties
 from dojocc.dialects.nn.contraction import DotGeneralOp
 from dojocc.dialects.nn.convolution import ConvolutionOp
-from dojocc.dialects.nn.elementwise import ClampOp, CompareOp, ConvertOp, SelectOp
+from dojocc.dialects.nn.elementwise import (
+    BitcastConvertOp,
+    ClampOp,
+    CompareOp,
+    ConvertOp,
+    SelectOp,
+)
 from dojocc.dialects.nn.fused import FusedOp, YieldOp, evaluate, run_block
 from dojocc.dialects.nn.indexing import TakeOp
 from dojocc.dialects.nn.movement import (
@@ -82,6 +88,7 @@ __all__ = [
     "AndOp",
     "ArgReduceOp",
     "BatchNormInferenceOp",
+    "BitcastConvertOp",
     "BroadcastInDimOp",
     "CeilOp",
     "ClampOp",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import TensorType, i1
+from xdsl.dialects.builtin import TensorType, bf16, f32, i1, i32
 from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, prop_def, result_def
 
@@ -25,7 +25,7 @@ from dojocc.dialects.nn.rules import (
 from dojocc.dialects.numerics import Numerics
 from dojocc.dialects.op import ZERO_GRADIENT, NNOp, OpList, Types, nn_op
 from dojocc.dialects.properties import ANY, WORD
-from dojocc.dialects.types import ELEMENT_DTYPES, FLOATS, dtype_of, tensor
+from dojocc.dialects.types import ELEMENT_DTYPES, FLOATS, dtype_of, tensor, text_of
 
 RULE = "rule"
 
@@ -113,6 +113,32 @@ class ConvertOp(Elementwise):
         if source not in FLOATS or self.result_type.element_type not in FLOATS:
             return [None]
         return [b("convert", upstream, element_type=source)]
+
+
+@nn_op
+class BitcastConvertOp(Elementwise):
+    """The same 32 bits as another type: f32 to i32 or back; bf16 is widened to f32 first."""
+
+    name = "nn.bitcast_convert"
+    GRADIENT: ClassVar[str] = ZERO_GRADIENT
+
+    x = operand_def(TensorType)
+    result = result_def(TensorType)
+    element_type = prop_def(ANY)
+
+    @classmethod
+    def infer(cls, types: Types, p: Any) -> list[TensorType]:
+        require(
+            types[0].element_type in (f32, bf16, i32) and p.element_type in (f32, i32),
+            cls.name,
+            "reads f32 as i32 or i32 as f32",
+            f"{text_of(types[0])} to {p.element_type}",
+        )
+        return [tensor(types[0].get_shape(), p.element_type)]
+
+    def compute(self, arrays: Sequence[np.ndarray], numerics: Numerics) -> np.ndarray:
+        (x,) = arrays
+        return np.asarray(x).view(dtype_of(self.result_type.element_type))
 
 
 @nn_op

@@ -62,18 +62,19 @@ def to_device_dtype(array: np.ndarray, name: str) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype in (np.float32, np.int32, np.bool_):
         return array
-    if array.dtype == np.float64 or array.dtype.itemsize == 2 and array.dtype.kind in "fV":
+    if array.dtype.kind in "iu" or array.dtype.name.lstrip("u").startswith("int"):
+        wide = array if array.dtype.kind in "iu" else array.astype(np.int32)
+        if wide.size and (wide.min() < INT32.min or wide.max() > INT32.max):
+            worst = max(wide.reshape(-1).tolist(), key=abs)
+            raise NotSupported(f"{name}: {worst} does not fit the machine's 32-bit integers")
+        return wide.astype(np.int32)
+    if array.dtype == np.float64 or array.dtype.itemsize <= 2 and array.dtype.kind in "fV":
         with np.errstate(over="ignore"):
             narrow = array.astype(np.float32)
         lost = np.isinf(narrow) & np.isfinite(array)
         if lost.any():
             raise BuildError(f"{name}: {int(lost.sum())} numbers are beyond FP32's range")
         return narrow
-    if array.dtype == np.int64:
-        if array.size and (array.min() < INT32.min or array.max() > INT32.max):
-            worst = max(array.reshape(-1).tolist(), key=abs)
-            raise NotSupported(f"{name}: {worst} does not fit the machine's 32-bit integers")
-        return array.astype(np.int32)
     raise NotSupported(f"{name}: numbers of type {array.dtype} are not supported")
 
 

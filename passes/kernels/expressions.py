@@ -267,6 +267,12 @@ def _is_finite(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAVal
     return b.vector("vcmplt", [b.vector("vabs", inputs), b.constant(float("inf"))])
 
 
+@rule("bitcast_convert")
+def _bitcast_convert(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAValue:
+    """A lane has no type of its own."""
+    return b.vector("vmov", inputs)
+
+
 @rule("compare")
 def _compare(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAValue:
     direction = op.p.direction

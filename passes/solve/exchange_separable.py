@@ -138,7 +138,8 @@ def dim_pieces(
     last_dim = dim == len(dst.shape) - 1
     ends = (place[final] == dst.shape[dim] - 1) & last_dim
     ends &= base[-1] + change[-1][final] == source.layout.shape[-1] - 1
-    ends &= ((src_stride[order] == dst.item) | (count == 1)) & tails
+    run = (src_stride[order] == dst.item) & (dst_stride[order] == dst.item)
+    ends &= (run | (count == 1)) & tails
     size = np.bincount(shard[first], minlength=shards)
     return DimPieces(
         np.cumsum(size) - size,

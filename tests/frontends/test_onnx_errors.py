@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,17 +76,17 @@ def test_all_unsupported_ops_are_listed_at_once() -> None:
 
 
 def test_unsupported_forms_are_listed_at_once_too() -> None:
-    pool = {"kernel_shape": [2, 2]}
+    pool: dict[str, Any] = {"kernel_shape": [2, 2]}
     nodes = [
-        helper.make_node("MaxPool", ["i"], ["p", "where"], name="pool", **pool),
+        helper.make_node("MaxPool", ["i"], ["p"], name="pool", auto_pad="SAME", **pool),
         helper.make_node("Relu", ["p"], ["q"]),
         helper.make_node("Reshape", ["q", "s"], ["r"], name="shaper"),
         helper.make_node("Reshape", ["i", "s"], ["y"], name="shaper2"),
     ]
     inputs = {"i": random(1, 1, 4, 4), "s": np.array([2, 2])}
-    message = str(error_of(model_of(nodes, inputs, outputs=["y", "where"])))
+    message = str(error_of(model_of(nodes, inputs, outputs=["y"])))
     assert "2 nodes use what" in message
-    assert "first node 'pool' (MaxPool): output 1 ('where') is not supported" in message
+    assert "first node 'pool' (MaxPool): auto_pad='SAME' is not known" in message
     assert "first node 'shaper2' (Reshape): the shape (input 1) must be a constant" in message
 
 
@@ -134,12 +135,12 @@ def test_checker_and_shape_errors() -> None:
     assert "inner sizes 3 and 4 differ" in message and "node 'the_node' (MatMul)" in message
 
 
-@pytest.mark.parametrize("opset", [6, 99])
+@pytest.mark.parametrize("opset", [0, 99])
 def test_opsets_out_of_range(opset: int) -> None:
     model = node_model("Relu", X)
     model.opset_import[0].version = opset
     message = str(error_of(model))
-    assert f"opset {opset} of the standard domain" in message and "opsets 7 to" in message
+    assert f"opset {opset} of the standard domain" in message and "opsets 1 to" in message
 
 
 def test_numbers_beyond_32_bits() -> None:
@@ -149,11 +150,11 @@ def test_numbers_beyond_32_bits() -> None:
 
 
 def test_element_types_off_the_machine() -> None:
-    inputs = {"x": np.array([1, 2], np.uint8)}
-    message = str(error_of(node_model("Relu", inputs)))
-    assert "input 'x' has element type uint8" in message
-    cast = node_model("Cast", X, to=2)
-    assert "element type uint8 is not supported" in str(error_of(cast))
+    inputs = {"x": np.array([1, 2], np.complex64)}
+    message = str(error_of(node_model("Identity", inputs)))
+    assert "input 'x' has element type complex64" in message
+    cast = node_model("Cast", X, to=8)
+    assert "element type string is not supported" in str(error_of(cast))
 
 
 def test_no_broadcast() -> None:
@@ -164,7 +165,7 @@ def test_no_broadcast() -> None:
 def test_the_manual_names_every_supported_op() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "frontends.md").read_text()
     words = set(re.findall(r"\w+", manual))
-    assert [name for name in HANDLERS if name not in words] == []
+    assert [name for name in HANDLERS if name.split(".")[-1] not in words] == []
     assert f"({len(HANDLERS)})" in manual
 
 

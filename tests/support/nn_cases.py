@@ -166,9 +166,15 @@ def _convert() -> list[Case]:
         ("6xi32", i8, lambda x: np.clip(x, -128, 127)),
         ("3x2xf32", f32, lambda x: x),
     ]
-    return [
+    cases = [
         Case("convert", (t,), f, {"element_type": e}, (-400, 400), exact=True) for t, e, f in rows
     ]
+    for t, e, dtype in (("6xf32", i32, np.int32), ("2x9xi32", f32, np.float32)):
+        source = np.float32 if e == i32 else np.int32
+        oracle = lambda x, s=source, d=dtype: x.astype(s).view(d)  # noqa: E731
+        span = (-400, 400) if e == i32 else (1 << 29, 1 << 30)
+        cases.append(Case("bitcast_convert", (t,), oracle, {"element_type": e}, span, exact=True))
+    return cases
 
 
 def _data() -> list[Case]:
@@ -243,7 +249,7 @@ def _movement() -> list[Case]:
 def _contraction() -> list[Case]:
     def dot(left: str, right: str, letters: str, *lists: list[int]) -> Case:
         names = ("lhs_batch", "rhs_batch", "lhs_contract", "rhs_contract")
-        props = dict(zip(names, lists, strict=True))
+        props: dict[str, Any] = dict(zip(names, lists, strict=True))
         return Case("dot_general", (left, right), lambda a, c: np.einsum(letters, a, c), props)
 
     rows = [

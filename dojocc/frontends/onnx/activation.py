@@ -22,10 +22,12 @@ def leaky_relu(node: Node) -> SSAValue:
 
 @handles("PRelu")
 def parametric_relu(node: Node) -> SSAValue:
-    """max(x, 0) + slope min(x, 0); the slope broadcasts to x."""
-    b, x = node.b, node.x()
-    zero = b.like(x, 0)
-    slope = b.broadcast(node.weight(1), shape_of(x))
+    """max(x, 0) + slope min(x, 0); the slope broadcasts to x, or has one number a channel."""
+    b, x, slope = node.b, node.x(), node.weight(1)
+    zero, shape = b.like(x, 0), shape_of(x)
+    if len(shape) > 1 and shape_of(slope) == (shape[1],) and shape[-1] != shape[1]:
+        slope = b.reshape(slope, (shape[1], *[1] * (len(shape) - 2)))
+    slope = b.broadcast(slope, shape)
     below = b.emit("multiply", slope, b.emit("minimum", x, zero))
     return b.emit("add", b.emit("maximum", x, zero), below)
 

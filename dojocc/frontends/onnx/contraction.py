@@ -31,13 +31,12 @@ def gemm(node: Node) -> SSAValue:
     return b.emit("add", result, b.broadcast(b.scaled(node.weight(2), beta), shape_of(result)))
 
 
-def add_channel_bias(node: Node, result: SSAValue, index: int) -> SSAValue:
-    """Add operand `index`, one number a channel (dim 1), if it is there."""
-    if not node.has(index):
+def add_channel_bias(node: Node, result: SSAValue, bias: SSAValue | None) -> SSAValue:
+    """Add one number a channel (dim 1), if there is a bias."""
+    if bias is None:
         return result
-    shape = shape_of(result)
-    bias = node.b.emit("broadcast_in_dim", node.weight(index), dims=(1,), shape=shape)
-    return node.b.emit("add", result, bias)
+    wide = node.b.emit("broadcast_in_dim", bias, dims=(1,), shape=shape_of(result))
+    return node.b.emit("add", result, wide)
 
 
 def kernel_of(node: Node, weight_shape: Sequence[int]) -> list[int]:
@@ -51,13 +50,18 @@ def kernel_of(node: Node, weight_shape: Sequence[int]) -> list[int]:
 @handles("Conv")
 def convolution(node: Node) -> SSAValue:
     node.need_float()
-    x, weight = node.x(), node.weight(1)
+    bias = node.weight(2) if node.has(2) else None
+    return add_channel_bias(node, convolved(node, node.x(), node.weight(1)), bias)
+
+
+def convolved(node: Node, x: SSAValue, weight: SSAValue) -> SSAValue:
+    """The convolution that the node's attributes say, channels first."""
     kernel = kernel_of(node, shape_of(weight))
     ones = [1] * len(kernel)
     strides = list(node.attr("strides") or ones)
     dilations = list(node.attr("dilations") or ones)
     padding = conv_padding(node, shape_of(x)[2:], kernel, strides, dilations)
-    result = node.b.emit(
+    return node.b.emit(
         "convolution",
         x,
         weight,
@@ -68,7 +72,6 @@ def convolution(node: Node) -> SSAValue:
         groups=node.attr("group", 1),
         layout="nchw",
     )
-    return add_channel_bias(node, result, 2)
 
 
 @handles("ConvTranspose")
@@ -99,7 +102,7 @@ def transposed_convolution(node: Node) -> SSAValue:
         groups=node.attr("group", 1),
         layout="nchw",
     )
-    return add_channel_bias(node, result, 2)
+    return add_channel_bias(node, result, node.weight(2) if node.has(2) else None)
 
 
 def turned_weight(node: Node, weight: SSAValue, groups: int) -> SSAValue:
@@ -134,46 +137,3 @@ def transposed_crop(
         small, large = total // 2, total - total // 2
         crop.append((small, large) if automatic == "SAME_UPPER" else (large, small))
     return crop
-
-
-@handles("Einsum")
-def einsum(node: Node) -> SSAValue:
-    """One or two operands without repeated letters: transposes, sums and one dot_general."""
-    node.need_float()
-    equation = node.attr("equation", "").replace(" ", "")
-    inputs, arrow, output = equation.partition("->")
-    terms = inputs.split(",")
-    if not arrow:  # then the letters that stand once, in order
-        output = "".join(sorted(letter for letter in inputs if inputs.count(letter) == 1))
-        output = output.replace(",", "")
-    if "." in equation or len(terms) != node.count or node.count > 2:
-        raise Refusal(f"equation {equation!r}; supported: one or two operands, no ellipsis")
-    if any(len(set(term)) != len(term) for term in (*terms, output)):
-        raise Refusal(f"equation {equation!r} repeats a letter within one operand")
-    values = [node.weight(i) for i in range(node.count)]
-    for number, term in enumerate(terms):
-        others = set(output).union(*(set(t) for i, t in enumerate(terms) if i != number))
-        alone = [i for i, letter in enumerate(term) if letter not in others]
-        values[number] = node.b.reduce("sum", values[number], alone, keep=False)
-        terms[number] = "".join(letter for letter in term if letter in others)
-    if len(values) == 1:
-        result, letters = values[0], terms[0]
-    else:
-        result, letters = einsum_product(node, values, terms, output)
-    return node.b.transpose(result, [letters.index(letter) for letter in output])
-
-
-def einsum_product(
-    node: Node, values: list[SSAValue], terms: list[str], output: str
-) -> tuple[SSAValue, str]:
-    """One dot_general and the letters of its result."""
-    left, right = terms
-    batch = [letter for letter in left if letter in right and letter in output]
-    summed = [letter for letter in left if letter in right and letter not in output]
-    contract, batched = (
-        ([left.index(letter) for letter in letters], [right.index(letter) for letter in letters])
-        for letters in (summed, batch)
-    )
-    result = node.b.dot_general(values[0], values[1], contract, batched)
-    free = [letter for term in terms for letter in term if letter not in batch + summed]
-    return result, "".join(batch + free)

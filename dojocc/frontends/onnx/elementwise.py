@@ -6,12 +6,16 @@ import math
 from functools import reduce
 
 import numpy as np
+from onnx import TensorProto, helper
 from xdsl.dialects.builtin import f32, i1, i32
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import element_of, shape_of
-from dojocc.frontends.onnx.node import Node, Refusal, handles
+from dojocc.frontends.build import Builder, element_of, shape_of
+from dojocc.frontends.onnx.kinds import BITS
+from dojocc.frontends.onnx.narrow import SMALL, power_of_two, rounded_to, wrapped_to
+from dojocc.frontends.onnx.node import Node, Refusal, Value, handles, type_name
 
+IEEE = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 UNARY = {
     "Abs": "abs",
     "Neg": "negate",
@@ -109,9 +113,28 @@ def power(node: Node) -> SSAValue:
         short = short_power(node, base, float(exponent.reshape(-1)[0]))
         if short is not None:
             return short
-    if element_of(base) == i32 and node.is_float(1):
-        raise Refusal("an integer base with a float exponent is not supported")
-    return node.b.binary("power", base, node.b.convert(node.x(1), element_of(base)))
+    if element_of(base) == f32:
+        return node.b.binary("power", base, node.b.convert(node.x(1), f32))
+    if not node.is_float(1):
+        return whole_power(node.b, *two(node))
+    b = node.b
+    real = b.binary("power", b.convert(base, f32), node.x(1))
+    near = b.emit("round_nearest_even", real)
+    off = b.emit("abs", b.emit("subtract", real, near))
+    close = b.compare("LT", off, b.scaled(b.emit("abs", real), 1e-5))
+    return b.convert(b.select(close, near, real), i32)
+
+
+def whole_power(b: Builder, base: SSAValue, exponent: SSAValue) -> SSAValue:
+    """By squaring, over the bits of an exponent below 32; 1 / base^n, cut off, if negative."""
+    sign = b.compare("LT", exponent, b.like(exponent, 0))
+    size = b.emit("minimum", b.emit("abs", exponent), b.like(exponent, 31))
+    result = b.like(base, 1)
+    for bit in range(5):
+        there = b.compare("NE", b.emit("and", size, b.like(size, 1 << bit)), b.like(size, 0))
+        result = b.select(there, b.emit("multiply", result, base), result)
+        base = b.emit("multiply", base, base)
+    return b.select(sign, b.emit("divide", b.like(result, 1), result), result)
 
 
 def short_power(node: Node, x: SSAValue, exponent: float) -> SSAValue | None:
@@ -132,35 +155,41 @@ def reciprocal(node: Node) -> SSAValue:
     return node.b.emit("divide", node.b.like(node.x(), 1), node.x())
 
 
-@handles("Tan")
-def tangent(node: Node) -> SSAValue:
-    return node.b.emit("divide", node.b.emit("sine", node.x()), node.b.emit("cosine", node.x()))
+@handles("BitShift")
+def bit_shift(node: Node) -> SSAValue:
+    """A product with or a division by 2 ** n, made of its exponent bits.
+
+    Past the lane's width zeros come in from below, the sign from above.
+    """
+    b, (x, steps) = node.b, two(node)
+    below, beyond = b.compare("LT", steps, b.like(steps, 0)), b.like(steps, 30)
+    outside = b.emit("or", below, b.compare("GT", steps, beyond))
+    near = b.select(outside, b.like(steps, 0), steps)
+    exponent = b.emit("multiply", b.plus(near, 127), b.like(steps, 1 << 23))
+    power = b.convert(b.emit("bitcast_convert", exponent, element_type=f32), i32)
+    if node.attr("direction") == "LEFT":
+        last = b.compare("EQ", steps, b.like(steps, 31))
+        far = b.select(last, b.emit("multiply", x, b.like(x, -(1 << 31))), b.like(x, 0))
+        return b.select(outside, far, b.emit("multiply", x, power))
+    negative = b.compare("LT", x, b.like(x, 0))
+    size = b.select(negative, b.emit("not", x), x)
+    moved = b.select(outside, b.like(x, 0), b.emit("divide", size, power))
+    return b.select(negative, b.emit("not", moved), moved)
 
 
-@handles("Sinh", "Cosh")
-def hyperbolic(node: Node) -> SSAValue:
-    """(e^x -+ e^-x) / 2."""
-    b, x = node.b, node.x()
-    up, down = b.emit("exponential", x), b.emit("exponential", b.emit("negate", x))
-    return b.scaled(b.emit("subtract" if node.op == "Sinh" else "add", up, down), 0.5)
-
-
-@handles("Atanh")
-def inverse_tangent(node: Node) -> SSAValue:
-    """(log(1 + x) - log(1 - x)) / 2."""
-    b, x = node.b, node.x()
-    up, down = b.emit("log_plus_one", x), b.emit("log_plus_one", b.emit("negate", x))
-    return b.scaled(b.emit("subtract", up, down), 0.5)
-
-
-@handles("Asinh", "Acosh")
-def inverse_hyperbolic(node: Node) -> SSAValue:
-    """sign(x) log(|x| + sqrt(x^2 + 1)); log(x + sqrt(x^2 - 1))."""
-    b, x = node.b, node.x()
-    size = b.emit("abs", x) if node.op == "Asinh" else x
-    inside = b.plus(b.emit("multiply", x, x), 1 if node.op == "Asinh" else -1)
-    result = b.emit("log", b.emit("add", size, b.emit("sqrt", inside)))
-    return result if node.op == "Acosh" else b.emit("multiply", b.emit("sign", x), result)
+@handles("BitCast")
+def bit_cast(node: Node) -> SSAValue:
+    """Lanes are 32 bits; other widths would join or split elements."""
+    kind, source = node.attr("to"), node.kind()
+    if {kind, source} <= {TensorProto.FLOAT, TensorProto.INT32, TensorProto.UINT32}:
+        target = node.element_type(kind)
+        x = node.x()
+        if element_of(x) == target:
+            return x
+        return node.b.emit("bitcast_convert", x, element_type=target)
+    if kind in BITS and source in BITS and BITS[kind][0] == BITS[source][0]:
+        return wrapped_to(node.b, node.x(), kind)
+    raise Refusal(f"{type_name(source)} to {type_name(kind)} is not supported")
 
 
 @handles("Clip")
@@ -184,13 +213,31 @@ def clip_bound(node: Node, index: int, name: str) -> SSAValue | None:
 
 
 @handles("Cast")
-def cast(node: Node) -> SSAValue:
-    return node.b.convert(node.x(), node.element_type(node.attr("to")))
+def cast(node: Node) -> Value:
+    return casted(node, node.attr("to"))
 
 
 @handles("CastLike")
-def cast_like(node: Node) -> SSAValue:
-    return node.b.convert(node.x(), element_of(node.x(1)))
+def cast_like(node: Node) -> Value:
+    return casted(node, node.kind(1))
+
+
+def casted(node: Node, kind: int) -> Value:
+    """Integers wrap, floats are cut toward zero or rounded to the small float."""
+    if 0 in node.shape():
+        return np.zeros(node.shape(), helper.tensor_dtype_to_np_dtype(kind))
+    if kind == TensorProto.FLOAT8E8M0 and node.kind() != kind:
+        return power_of_two(node.b, node.b.convert(node.x(), f32), node.attr("round_mode", "up"))
+    saturate = bool(node.attr("saturate", 1)) and kind not in IEEE
+    x, b = node.x(), node.b
+    if kind in (TensorProto.INT4, TensorProto.UINT4, TensorProto.INT2, TensorProto.UINT2):
+        x = b.emit("round_nearest_even", x) if element_of(x) == f32 else x
+    result = b.convert(x, node.element_type(kind))
+    if kind in BITS and kind != node.kind():
+        return wrapped_to(b, result, kind)
+    if kind in SMALL and kind != node.kind():
+        return rounded_to(b, result, kind, saturate)
+    return result
 
 
 @handles("IsNaN")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import onnx
 
 from dojocc.frontends.onnx.functions import has_body
 from dojocc.frontends.onnx.model_file import STANDARD, Source
-from dojocc.frontends.onnx.node import HANDLERS
+from dojocc.frontends.onnx.node import HANDLERS, NeedsConstants, handler_name
 from dojocc.runtime.errors import UnsupportedError
 
-INLINED = ("If",)
+INLINED = ("If", "Loop", "Scan")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ def location(node: onnx.NodeProto, number: int) -> str:
 def supported(node: onnx.NodeProto, opset: int, functions: set[tuple[str, str]]) -> bool:
     if (node.domain, node.op_type) in functions:
         return True
+    if handler_name(node.domain, node.op_type) in HANDLERS:
+        return True
     if node.domain not in STANDARD:
-        return False
-    return node.op_type in HANDLERS or node.op_type in INLINED or has_body(node.op_type, opset)
+        return has_body(node.op_type, opset, node.domain)
+    return node.op_type in INLINED or has_body(node.op_type, opset)
 
 
 def unknown_ops(source: Source) -> list[Finding]:
@@ -81,15 +83,15 @@ def nearest(op: str) -> str | None:
     return by_case[found[0]] if found else None
 
 
-def raise_if_any(findings: Iterable[Finding], source: Source) -> None:
-    """One UnsupportedError with every finding."""
+def raise_if_any(findings: Iterable[Finding], source: Source, needed: Collection[str] = ()) -> None:
+    """One UnsupportedError with every finding; `needed`: inputs that would have to be constants."""
     rows = list(findings)
     if not rows:
         return
     count = sum(row.count for row in rows)
     nodes = "1 node uses" if count == 1 else f"{count} nodes use"
-    raise UnsupportedError(
-        f"{nodes} what dojocc does not support:\n" + "\n".join(f"    {row}" for row in rows),
-        where=source.name,
-        help="`dojocc check MODEL` lists all of it; docs/frontends.md lists the supported ops",
-    )
+    what = f"{nodes} what dojocc does not support:\n" + "\n".join(f"    {row}" for row in rows)
+    help = "`dojocc check MODEL` lists all of it; docs/frontends.md lists the supported ops"
+    if needed:
+        raise NeedsConstants(what, source.name, None, help, inputs=needed)
+    raise UnsupportedError(what, where=source.name, help=help)

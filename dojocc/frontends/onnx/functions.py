@@ -10,22 +10,22 @@ from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, defs
 from onnx.onnx_cpp2py_export.defs import SchemaError
 
 
-def schema_of(op: str, opset: int) -> Any:  # onnx has no type stubs for it
+def schema_of(op: str, opset: int, domain: str = "") -> Any:  # onnx has no type stubs for it
     try:
-        return defs.get_schema(op, opset, "")
+        return defs.get_schema(op, opset, "" if domain == "ai.onnx" else domain)
     except (SchemaError, TypeError):  # TypeError: a damaged name or version
         return None
 
 
-def has_body(op: str, opset: int) -> bool:
+def has_body(op: str, opset: int, domain: str = "") -> bool:
     """True if the standard defines the op by others at this opset."""
-    schema = schema_of(op, opset)
+    schema = schema_of(op, opset, domain)
     return schema is not None and (schema.has_function or schema.has_context_dependent_function)
 
 
 def standard_body(node: NodeProto, opset: int, types: Sequence[TypeProto]) -> FunctionProto | None:
     """The op's body at an opset, for operands of these types; None where there is none."""
-    schema = schema_of(node.op_type, opset)
+    schema = schema_of(node.op_type, opset, node.domain)
     if schema is None:
         return None
     if schema.has_function:
@@ -60,7 +60,7 @@ def call_attributes(
 ) -> dict[str, AttributeProto]:
     """The caller's attributes over the function's and the op's defaults."""
     rows = {row.name: row for row in function.attribute_proto}
-    schema = schema_of(node.op_type, opset) if node.domain in ("", "ai.onnx") else None
+    schema = schema_of(node.op_type, opset, node.domain)
     if schema is not None:
         for name, row in schema.attributes.items():
             if row.default_value.name:

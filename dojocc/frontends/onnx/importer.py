@@ -3,55 +3,95 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import FunctionProto, NodeProto, TensorProto, helper
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, i1, i32
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.types import tensor
-from dojocc.frontends.build import Builder, BuildError, NotSupported, element_of, shape_of
+from dojocc.frontends.build import Builder, BuildError, NotSupported, shape_of
 from dojocc.frontends.onnx import (  # noqa: F401  each module enrols its handlers
     activation,
+    classical,
     contraction,
+    einsum,
     elementwise,
     indexing,
+    linear,
     movement,
     normalisation,
     pooling,
+    quantise,
+    recurrent,
     reduction,
+    resize,
+    sampling,
+    scatter,
+    spectrum,
+    training,
+    trigonometry,
 )
+from dojocc.frontends.onnx.control import CONTROL, control
 from dojocc.frontends.onnx.findings import Finding, location, nearest, raise_if_any, unknown_ops
 from dojocc.frontends.onnx.functions import body_opset, bound, call_attributes, standard_body
+from dojocc.frontends.onnx.kinds import BITS, ELEMENT_TYPES, kind_of, narrowing, result_kinds
 from dojocc.frontends.onnx.known import fold, foldable
 from dojocc.frontends.onnx.model_file import STANDARD, Source, check, constant_array, open_model
+from dojocc.frontends.onnx.narrow import wrapped_to
 from dojocc.frontends.onnx.node import (
-    ELEMENT_TYPES,
     HANDLERS,
     BadWeights,
     Node,
     Refusal,
+    Unknown,
     Value,
     check_not_nan,
+    handler_name,
     type_name,
 )
 from dojocc.frontends.onnx.shapes import Shapes, input_shapes
 from dojocc.runtime.errors import InputError
 
-NARROWED: dict[int, str] = {
-    TensorProto.INT64: "int32",
-    TensorProto.DOUBLE: "float32",
-    TensorProto.FLOAT16: "float32",
-    TensorProto.BFLOAT16: "float32",
-}
-ONNX_TYPES = {i1: TensorProto.BOOL, i32: TensorProto.INT64}
-Scope = dict[str, Value | None]
+MOVES = (
+    *("Reshape", "Transpose", "Slice", "Concat", "Split", "Gather", "GatherElements", "GatherND"),
+    *(
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "Expand",
+        "Tile",
+        "Pad",
+        "Identity",
+        "Max",
+        "Min",
+        "Where",
+    ),
+    *("Cast", "CastLike", "Clip", "Not", "Relu", "MaxPool", "ReduceMax", "ReduceMin"),
+)
+"""Ops whose results are of their operands' range."""
+
+
+class Scope(dict):
+    """Values by name, and the ONNX element type of each."""
+
+    def __init__(self, rows: Any = (), kinds: Mapping[str, int | None] | None = None) -> None:
+        super().__init__(rows)
+        self.kinds: dict[str, int | None] = dict(kinds or {})
+
+    def copy(self) -> Scope:
+        return Scope(self, self.kinds)
+
+    def kind(self, name: str) -> int | None:
+        value = self.get(name)
+        return self.kinds.get(name) or kind_of(value)
 
 
 class Lost:
@@ -59,6 +99,7 @@ class Lost:
 
 
 LOST = Lost()
+Results = list[tuple[Value | None, int | None]]
 
 
 class Importer:
@@ -70,14 +111,17 @@ class Importer:
         self.block = Block()
         self.builder = Builder(context, self.block)
         self.findings: list[Finding] = []
+        self.needed: set[str] = set()
+        self.names: list[str] = []
         self.constants: dict[tuple[int, str], tuple[np.ndarray, SSAValue]] = {}
+        self.versions = {row.domain: row.version for row in source.model.opset_import}
         self.functions = {(f.domain, f.name): f for f in source.model.functions}
 
     # The graph
 
     def run(self, shapes: Shapes | None) -> ModuleOp:
         graph = self.source.model.graph
-        scope: dict = {t.name: constant_array(t, self.source) for t in graph.initializer}
+        scope = Scope({t.name: constant_array(t, self.source) for t in graph.initializer})
         inputs = [value for value in graph.input if value.name not in scope]
         arguments = []
         for value, shape in zip(
@@ -85,17 +129,22 @@ class Importer:
         ):
             kind = value.type.tensor_type.elem_type
             self.remark(f"input {value.name!r}", kind)
+            if 0 in shape:
+                dtype = helper.tensor_dtype_to_np_dtype(kind)
+                scope[value.name] = np.zeros(shape, dtype)
+                continue
             argument = self.block.insert_arg(tensor(shape, ELEMENT_TYPES[kind]), len(arguments))
-            scope[value.name] = argument
+            scope[value.name], scope.kinds[value.name] = argument, kind
             arguments.append((value.name, kind))
+            self.names.append(value.name)
         self.nodes(graph.node, scope, self.source.opset, "")
-        raise_if_any(self.findings, self.source)
+        raise_if_any(self.findings, self.source, self.needed)
         return self.finish(graph.output, scope, arguments)
 
     def finish(
         self,
         outputs: Sequence[onnx.ValueInfoProto],
-        scope: dict,
+        scope: Scope,
         arguments: list[tuple[str, int]],
     ) -> ModuleOp:
         """The function `main`, its arguments and results named as the model names them."""
@@ -125,28 +174,30 @@ class Importer:
             what = f"output {name!r} is known at import and cannot be a result: {error}"
             raise InputError(what, where=self.source.name) from error
 
-    def nodes(self, nodes: Sequence[NodeProto], scope: dict, opset: int, within: str) -> None:
+    def nodes(self, nodes: Sequence[NodeProto], scope: Scope, opset: int, within: str) -> None:
         """Import nodes in order; `within` names the enclosing call, if any."""
         for number, proto in enumerate(nodes):
             where = location(proto, number)
             where = f"{within}, {where}" if within else where
             operands = [scope[name] if name else None for name in proto.input]
-            if any(value is LOST for value in operands):
-                results: Sequence = [LOST] * len(proto.output)
-            else:
-                results = self.node(proto, operands, scope, opset, where)
-            for name, value in itertools.zip_longest(proto.output, results[: len(proto.output)]):
+            results: Sequence = [(LOST, None)] * len(proto.output)
+            if not any(value is LOST for value in operands):
+                results = self.node(proto, operands, scope, opset, where) or results
+            rows = itertools.zip_longest(proto.output, results[: len(proto.output)])
+            for name, row in rows:
                 if name:
-                    scope[name] = value
+                    scope[name], scope.kinds[name] = row or (None, None)
 
     def node(
-        self, proto: NodeProto, operands: list[Value | None], scope: dict, opset: int, where: str
-    ) -> Sequence[Value | Lost | None]:
-        """One node's values; a refusal becomes a finding and lost values."""
+        self, proto: NodeProto, operands: list[Value | None], scope: Scope, opset: int, where: str
+    ) -> Results | None:
+        """One node's values; a refusal becomes a finding and None."""
         self.builder.location = where
         try:
             return self.values(proto, operands, scope, opset, where)
         except (Refusal, NotSupported) as refusal:
+            if isinstance(refusal, Unknown):
+                self.needed |= self.inputs_of(refusal.value)
             self.refuse(proto, opset, where, str(refusal))
         except BadWeights as error:
             help = "the file is damaged, or training diverged; check the weights it was made from"
@@ -155,57 +206,94 @@ class Importer:
             ) from error
         except BuildError as error:
             raise InputError(f"{proto.op_type} cannot be built: {error}", where=where) from error
-        return [LOST] * len(proto.output)
+        return None
 
     def values(
-        self, proto: NodeProto, operands: list[Value | None], scope: dict, opset: int, where: str
-    ) -> Sequence[Value | None]:
+        self, proto: NodeProto, operands: list[Value | None], scope: Scope, opset: int, where: str
+    ) -> Results:
         function = self.functions.get((proto.domain, proto.op_type))
         if function is not None:
-            return self.call(function, proto, operands, opset, where)
-        node = Node(proto, operands, opset, self.builder, self.materialise)
-        if proto.op_type == "Cast" and not foldable(node):
-            self.remark(where, node.attr("to"))
-        if proto.op_type == "If" and proto.domain in STANDARD:
-            return self.branch(node, scope, where)
+            return self.call(function, proto, operands, scope, opset, where)
+        kinds = [scope.kind(name) if name else None for name in proto.input]
+        node = Node(proto, operands, opset, self.builder, self.materialise, kinds)
+        if proto.op_type in CONTROL and proto.domain in STANDARD:
+            return control(self, node, scope, where)
         if foldable(node):
             folded = fold(node)
             if folded is not None:
-                return folded
-        handler = HANDLERS.get(proto.op_type) if proto.domain in STANDARD else None
+                return [(value, kind_of(value)) for value in folded]
+        handler = HANDLERS.get(handler_name(proto.domain, proto.op_type))
         if handler is None:
-            body = standard_body(proto, opset, [_type_proto(value) for value in operands])
+            version = opset if proto.domain in STANDARD else self.versions.get(proto.domain, 0)
+            body = standard_body(proto, version, list(map(_type_proto, operands, kinds)))
             if body is None:
                 raise Refusal("this op is not supported")
-            return self.call(body, proto, operands, opset, where)
+            return self.call(body, proto, operands, scope, opset, where)
+        if proto.op_type in ("Cast", "CastLike"):
+            self.remark(where, node.attr("to") or node.kind(1))
         results = handler(node)
-        return results if isinstance(results, tuple) else (results,)
+        rows = results if isinstance(results, tuple) else (results,)
+        return self.settled(proto, opset, kinds, rows)
+
+    def settled(
+        self,
+        proto: NodeProto,
+        opset: int,
+        kinds: Sequence[int | None],
+        values: Sequence[Value | None],
+    ) -> Results:
+        """Values with their kinds; integers narrower than a lane wrap where they may overflow."""
+        rows: Results = []
+        found = result_kinds(proto, opset, kinds)
+        for value, kind in itertools.zip_longest(values, found[: len(values)]):
+            if isinstance(value, np.ndarray):
+                kind = kind_of(value)
+            elif (
+                kind is not None
+                and kind in BITS
+                and value is not None
+                and proto.op_type not in MOVES
+            ):
+                value = wrapped_to(self.builder, value, kind)
+            rows.append((value, kind))
+        return rows
 
     def call(
         self,
         function: FunctionProto,
         proto: NodeProto,
         operands: list[Value | None],
+        outer: Scope,
         opset: int,
         where: str,
-    ) -> Sequence[Value | None]:
+    ) -> Results:
         """A function's body in a scope of its own."""
-        scope: dict = dict(itertools.zip_longest(function.input, operands))
+        scope = Scope(itertools.zip_longest(function.input, operands))
+        given = zip(function.input, proto.input, strict=False)
+        scope.kinds = {inside: outer.kind(name) for inside, name in given if name}
         attributes = call_attributes(function, proto, opset)
         body = [bound(node, attributes) for node in function.node]
         self.nodes(body, scope, body_opset(function, opset), where)
-        return [scope.get(name) for name in function.output]
-
-    def branch(self, node: Node, scope: dict, where: str) -> Sequence[Value | None]:
-        """An If whose condition is known: the branch it takes."""
-        taken = bool(node.require(0, "the condition").reshape(-1)[0])
-        graph = node.attr("then_branch" if taken else "else_branch")
-        inner = dict(scope)
-        inner.update({t.name: constant_array(t, self.source) for t in graph.initializer})
-        self.nodes(graph.node, inner, node.opset, where)
-        return [inner[value.name] for value in graph.output]
+        return [(scope.get(name), scope.kind(name)) for name in function.output]
 
     # Values and notes
+
+    def is_lost(self, value: Any) -> bool:
+        return value is LOST
+
+    def inputs_of(self, value: SSAValue) -> set[str]:
+        """The model's inputs that a value depends on."""
+        names, waiting, seen = set(), [value], set()
+        while waiting:
+            each = waiting.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            if isinstance(each, BlockArgument):
+                names.add(self.names[each.index])
+            elif isinstance(each.owner, Operation):
+                waiting += each.owner.operands
+        return names
 
     def materialise(self, array: np.ndarray, name: str) -> SSAValue:
         """A known array as a constant of the block, once for each array and name."""
@@ -227,7 +315,7 @@ class Importer:
         self.findings.append(row)
 
     def remark(self, what: str, kind: int) -> None:
-        narrow = NARROWED.get(kind)
+        narrow = narrowing(kind)
         if narrow is not None:
             self.context.remarks.append(f"{what}: {type_name(kind)} becomes {narrow}")
 
@@ -242,14 +330,11 @@ def _attributes(rows: Sequence[tuple[str, int]]) -> ArrayAttr[DictionaryAttr]:
     return ArrayAttr([row(name, kind) for name, kind in rows])
 
 
-def _type_proto(value: Value | None) -> onnx.TypeProto:
+def _type_proto(value: Value | None, kind: int | None) -> onnx.TypeProto:
     if value is None:
         return onnx.TypeProto()
-    if isinstance(value, np.ndarray):
-        kind, shape = helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
-    else:
-        kind, shape = ONNX_TYPES.get(element_of(value), TensorProto.FLOAT), shape_of(value)
-    return helper.make_tensor_type_proto(kind, shape)
+    shape = value.shape if isinstance(value, np.ndarray) else shape_of(value)
+    return helper.make_tensor_type_proto(kind or TensorProto.FLOAT, shape)
 
 
 def import_onnx(

@@ -48,17 +48,20 @@ def gather_elements(node: Node) -> SSAValue:
 
 @handles("GatherND")
 def gather_nd(node: Node) -> SSAValue:
-    """Each last-dim tuple of indices picks a slice; without batch dims, as a flat take."""
-    if node.attr("batch_dims", 0):
-        raise Refusal("batch_dims is not 0")
+    """Each last-dim tuple of indices picks a slice: a take from the flattened leading dims."""
     b, shape, wanted = node.b, node.shape(), node.shape(1)
-    depth = wanted[-1]
-    sizes = b.constant(np.array(shape[:depth], np.int32))
+    batch, depth = node.attr("batch_dims", 0), wanted[-1]
+    sizes = b.constant(np.array(shape[batch : batch + depth], np.int32))
     indices = wrapped(node, 1, sizes)
-    strides = np.array([prod(shape[i + 1 : depth]) for i in range(depth)], np.int32)
+    part = shape[batch : batch + depth]
+    strides = np.array([prod(part[i + 1 :]) for i in range(depth)], np.int32)
     flat = b.binary("multiply", indices, b.constant(strides))
     flat = b.reduce("sum", flat, [len(wanted) - 1], keep=False)
-    rows = b.reshape(node.x(), (prod(shape[:depth]), *shape[depth:]))
+    if batch:
+        groups = np.arange(prod(shape[:batch]), dtype=np.int32) * prod(part)
+        ones = [1] * (len(wanted) - 1 - batch)
+        flat = b.binary("add", flat, b.constant(groups.reshape(*shape[:batch], *ones)))
+    rows = b.reshape(node.x(), (prod(shape[: batch + depth]), *shape[batch + depth :]))
     return b.take(rows, flat, 0)
 
 

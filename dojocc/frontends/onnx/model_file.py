@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dojocc.runtime.errors import InputError
 
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 SMALL = 1024  # bytes; larger initialisers are left out of the copy that ONNX's checker sees
 STANDARD = ("", "ai.onnx")
 MISTAKEN = {
@@ -91,7 +91,8 @@ def parse(content: bytes, name: str) -> onnx.ModelProto:
 
 def check_header(source: Source) -> None:
     newest = onnx.defs.onnx_opset_version()
-    if not OLDEST_OPSET <= source.opset <= newest:
+    standard = any(row.domain in STANDARD for row in source.model.opset_import)
+    if standard and not OLDEST_OPSET <= source.opset <= newest:
         raise InputError(
             f"opset {source.opset} of the standard domain is not supported",
             where=source.name,

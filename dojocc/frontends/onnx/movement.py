@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import element_of, normal_axes, normal_axis, shape_of
@@ -78,7 +79,7 @@ def concat(node: Node) -> SSAValue:
 
 
 @handles("Split")
-def split(node: Node) -> tuple[SSAValue, ...]:
+def split(node: Node) -> tuple[Value, ...]:
     """Sizes are an attribute before opset 13, an input since; else equal, the last smaller."""
     shape = node.shape()
     axis = normal_axis(node.attr("axis", 0), len(shape))
@@ -94,13 +95,16 @@ def split(node: Node) -> tuple[SSAValue, ...]:
     for size in sizes:
         start, limit = [0] * len(shape), list(shape)
         start[axis], limit[axis] = at, at + size
-        parts.append(node.b.slice(node.x(), start, limit))
+        if size == 0:
+            parts.append(node.empty([size if i == axis else n for i, n in enumerate(shape)]))
+        else:
+            parts.append(node.b.slice(node.x(), start, limit))
         at += size
     return tuple(parts)
 
 
 @handles("Slice")
-def slice_(node: Node) -> SSAValue:
+def slice_(node: Node) -> Value:
     """Python's slices on some axes. A negative step reads the reversed tensor."""
     shape = node.shape()
     if node.opset < 10:
@@ -120,7 +124,7 @@ def slice_(node: Node) -> SSAValue:
         axis = normal_axis(axis, len(shape))
         row = range(shape[axis])[_bounded(start) : _bounded(end) : step]
         if len(row) == 0:
-            raise Refusal(f"[{start}:{end}:{step}] of dim {axis} (size {shape[axis]}) is empty")
+            return node.empty([0 if i == axis else size for i, size in enumerate(shape)])
         first, last = (row[0], row[-1]) if step > 0 else (row[-1], row[0])
         low[axis], high[axis], stride[axis] = first, last + 1, abs(step)
         turned += [axis] if step < 0 and len(row) > 1 else []
@@ -225,93 +229,17 @@ def triangle(node: Node) -> SSAValue:
 
 @handles("ReverseSequence")
 def reverse_sequence(node: Node) -> SSAValue:
-    """Known lengths: row i of the batch has its first lengths[i] entries reversed."""
+    """The first lengths[i] entries of row i of the batch turned round: a take at those places."""
+    b, shape = node.b, node.shape()
     time, batch = node.attr("time_axis", 0), node.attr("batch_axis", 1)
-    lengths = node.integers(1, "sequence_lens")
-    size = node.shape()[time]
-    if set(lengths) != {size}:
-        raise Refusal("sequences of unequal length")
-    assert batch != time
-    return node.b.emit("reverse", node.x(), dims=[time])
-
-
-@handles("Upsample", "Resize")
-def resize(node: Node) -> Value:
-    """Nearest neighbour: each dim picks known rows; whole factors are a broadcast."""
-    mode = node.attr("mode", "nearest")
-    if mode != "nearest":
-        raise Refusal(f"mode={mode!r}; nearest is supported")
-    if (
-        node.attr("axes") is not None
-        or node.attr("keep_aspect_ratio_policy", "stretch") != "stretch"
-    ):
-        raise Refusal("axes and keep_aspect_ratio_policy are not supported")
-    x, shape = node.x(), node.shape()
-    scales, sizes = resize_scales(node)
-    for axis, size in enumerate(shape):
-        out = sizes[axis]
-        rows = nearest_rows(node, size, out, scales[axis])
-        if out % size == 0 and np.array_equal(rows, np.repeat(np.arange(size), out // size)):
-            x = repeated(node, x, axis, out // size)
-        else:
-            x = node.b.reorder(x, rows, axis)
-    return x
-
-
-def resize_scales(node: Node) -> tuple[list[float], list[int]]:
-    """(scale, size of the result) of each dim, from whichever the opset's form gives."""
-    shape = node.shape()
-    if node.op == "Upsample":
-        place = None if node.opset < 9 else 1
-    else:
-        place = 1 if node.opset < 11 else 2
-    written = node.attr("scales") if place is None else None
-    if place is not None and node.has(place) and node.require(place, "scales").size:
-        written = [float(number) for number in node.require(place, "scales")]
-    if written is not None:
-        sizes = [
-            int(np.floor(size * np.float32(s))) for size, s in zip(shape, written, strict=True)
-        ]
-        return [float(s) for s in written], sizes
-    sizes = node.integers(3, "sizes")
-    return [out / size for out, size in zip(sizes, shape, strict=True)], sizes
-
-
-def nearest_rows(node: Node, size: int, out: int, scale: float) -> np.ndarray:
-    """Which source row each row of the result copies, by ONNX's coordinate and rounding modes."""
-    old = node.op == "Upsample" or node.opset < 11
-    at = np.arange(out, dtype=np.float32)  # in FP32, as ONNX Runtime computes the places
-    match "asymmetric" if old else node.attr("coordinate_transformation_mode", "half_pixel"):
-        case "asymmetric":
-            place = at / scale
-        case "half_pixel":
-            place = (at + 0.5) / scale - 0.5
-        case "pytorch_half_pixel":
-            place = (at + 0.5) / scale - 0.5 if out > 1 else at * 0
-        case "align_corners":
-            place = at * (size - 1) / (out - 1) if out > 1 else at * 0
-        case other:
-            raise Refusal(f"coordinate_transformation_mode={other!r} is not supported")
-    match "floor" if old else node.attr("nearest_mode", "round_prefer_floor"):
-        case "floor":
-            rows = np.floor(place)
-        case "ceil":
-            rows = np.ceil(place)
-        case "round_prefer_floor":
-            rows = np.ceil(place - 0.5)
-        case "round_prefer_ceil":
-            rows = np.floor(place + 0.5)
-        case other:
-            raise Refusal(f"nearest_mode={other!r} is not known")
-    return np.clip(rows, 0, size - 1).astype(np.int64)
-
-
-def repeated(node: Node, x: SSAValue, axis: int, times: int) -> SSAValue:
-    """Every row of one dim `times` times in a row."""
-    if times == 1:
-        return x
-    shape = list(shape_of(x))
-    wide = [*shape[: axis + 1], times, *shape[axis + 1 :]]
-    dims = [i for i in range(len(wide)) if i != axis + 1]
-    spread = node.b.emit("broadcast_in_dim", x, dims=dims, shape=wide)
-    return node.b.reshape(spread, [*shape[:axis], shape[axis] * times, *shape[axis + 1 :]])
+    size, rows = shape[time], shape[batch]
+    lengths = b.reshape(b.convert(node.x(1), i32), (rows, 1))
+    place = b.constant(np.arange(size, dtype=np.int32).reshape(1, size))
+    mirrored = b.plus(b.binary("subtract", lengths, place), -1)
+    source = b.select(b.compare("LT", place, lengths), mirrored, place)
+    base = b.constant(np.arange(rows, dtype=np.int32).reshape(rows, 1) * size)
+    order = [batch, time, *(i for i in range(len(shape)) if i not in (batch, time))]
+    moved = b.transpose(node.x(), order)
+    flat = b.reshape(moved, (rows * size, *shape_of(moved)[2:]))
+    picked = b.take(flat, b.binary("add", source, base), 0)
+    return b.transpose(picked, [order.index(i) for i in range(len(shape))])

@@ -6,42 +6,55 @@ value of the nn dialect or, where it is known at import, a NumPy array.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto
-from xdsl.dialects.builtin import f32, i1, i32
+from xdsl.dialects.builtin import f32, i1
 from xdsl.ir import Attribute, SSAValue
 
 from dojocc.frontends.build import Builder, element_of, shape_of
+from dojocc.frontends.onnx.kinds import ELEMENT_TYPES, INTEGERS
+from dojocc.runtime.errors import UnsupportedError
 
 Value = SSAValue | np.ndarray
 Handler = Callable[["Node"], Value | tuple[Value | None, ...]]
 HANDLERS: dict[str, Handler] = {}
-
-ELEMENT_TYPES: dict[Any, Attribute] = {
-    TensorProto.FLOAT: f32,
-    TensorProto.DOUBLE: f32,
-    TensorProto.FLOAT16: f32,
-    TensorProto.BFLOAT16: f32,
-    TensorProto.INT32: i32,
-    TensorProto.INT64: i32,
-    TensorProto.BOOL: i1,
-}
 
 
 class Refusal(Exception):
     """This node cannot be imported; the message says why. All are reported at once."""
 
 
+class Unknown(Refusal):
+    """An operand whose numbers must be known at import; `value` is what it is instead."""
+
+    def __init__(self, message: str, value: SSAValue) -> None:
+        super().__init__(message)
+        self.value = value
+
+
+class NeedsConstants(UnsupportedError):
+    """Operands that must be known at import depend on these inputs of the model."""
+
+    def __init__(self, *parts: str | None, inputs: Iterable[str]) -> None:
+        super().__init__(*parts)  # pyright: ignore[reportArgumentType]
+        self.inputs = frozenset(inputs)
+
+
 class BadWeights(Exception):
     """NaN or infinity where a weight must be a number; the message has tensor, count and place."""
 
 
+def handler_name(domain: str, op: str) -> str:
+    """The key of an op's handler: the op type, behind `domain.` outside the standard domain."""
+    return op if domain in ("", "ai.onnx") else f"{domain}.{op}"
+
+
 def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Enrol a handler under one or more op types of the standard domain."""
+    """Enrol a handler under one or more op types (`handler_name`)."""
 
     def enrol(handler: Handler) -> Handler:
         for name in names:
@@ -70,9 +83,11 @@ class Node:
         opset: int,
         builder: Builder,
         materialise: Callable[[np.ndarray, str], SSAValue],
+        kinds: Sequence[int | None],
     ) -> None:
         self.proto = proto
         self.operands = operands
+        self.kinds = kinds
         self.opset = opset
         self.b = builder
         self.materialise = materialise
@@ -118,15 +133,29 @@ class Node:
 
     def require(self, index: int, what: str) -> np.ndarray:
         """The operand's numbers, which must be known."""
-        value = self.known(index)
-        if value is None:
-            raise Refusal(
-                f"{what} (input {index}) must be a constant; it depends on the model's input"
+        value = self.operand(index)
+        if isinstance(value, SSAValue):
+            raise Unknown(
+                f"{what} (input {index}) must be a constant; it depends on the model's input", value
             )
         return value
 
+    def kind(self, index: int = 0) -> int:
+        """The operand's own ONNX element type."""
+        kind = self.kinds[index]
+        assert kind is not None
+        return kind
+
+    def is_unsigned(self, index: int = 0) -> bool:
+        return self.kind(index) in INTEGERS and type_name(self.kind(index)).startswith("u")
+
     def integers(self, index: int, what: str) -> list[int]:
         return [int(number) for number in self.require(index, what).reshape(-1)]
+
+    def empty(self, shape: Sequence[int]) -> np.ndarray:
+        """A result without elements, of the first operand's kind: known whatever the inputs are."""
+        assert 0 in shape
+        return np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(self.kind()))
 
     def shape(self, index: int = 0) -> tuple[int, ...]:
         value = self.operand(index)

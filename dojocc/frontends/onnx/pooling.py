@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import numpy as np
+from xdsl.dialects.builtin import f32, i32
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import shape_of
-from dojocc.frontends.onnx.node import Node, Refusal, handles
+from dojocc.frontends.onnx.kinds import BITS
+from dojocc.frontends.onnx.narrow import integer_range
+from dojocc.frontends.onnx.node import Node, Refusal, handles, type_name
 from dojocc.frontends.onnx.windows import ceil_extra, pairs, window_counts
+
+MOST_PADDED = 2
+"""Padded dims of a window that an access of the machine can leave out by its bounds."""
 
 
 class Window:
@@ -32,9 +39,14 @@ class Window:
             self.extra = [ceil_extra(*row) for row in rows]
 
     def reduce(self, node: Node, kind: str, x: SSAValue) -> SSAValue:
-        padding = [0, 0, 0, 0]
-        for (low, high), extra in zip(self.pads, self.extra, strict=True):
-            padding += [low, high + extra]
+        """The window over x; with more than two padded dims the pad is made first."""
+        ends = zip(self.pads, self.extra, strict=True)
+        pads = [(low, high + extra) for (low, high), extra in ends]
+        if sum(map(any, pads)) > MOST_PADDED:
+            zero = node.b.full(-math.inf if kind == "max" else 0, ())
+            low, high = ([0, 0, *side] for side in zip(*pads, strict=True))
+            x, pads = node.b.pad(x, low, high, zero), [(0, 0)] * len(pads)
+        padding = [0, 0, 0, 0, *(amount for pair in pads for amount in pair)]
         return node.b.emit(
             "reduce_window",
             x,
@@ -63,10 +75,52 @@ class Window:
 
 
 @handles("MaxPool")
-def max_pool(node: Node) -> SSAValue:
-    node.need_float()
-    node.no_output(1)
-    return Window(node).reduce(node, "max", node.x())
+def max_pool(node: Node) -> SSAValue | tuple[SSAValue, SSAValue]:
+    """Integers of a byte are exact in FP32. With places, tap by tap."""
+    window, b = Window(node), node.b
+    if node.uses(1):
+        return max_with_places(node, window)
+    if node.is_float():
+        return window.reduce(node, "max", node.x())
+    if node.kind() not in BITS:
+        raise Refusal(f"{type_name(node.kind())} is not supported")
+    result = window.reduce(node, "max", b.convert(node.x(), f32))
+    return b.convert(b.emit("maximum", result, b.like(result, integer_range(node.kind())[0])), i32)
+
+
+def max_with_places(node: Node, window: Window) -> tuple[SSAValue, SSAValue]:
+    """(largest, its flat place in the tensor), the first of equal ones."""
+    b, shape = node.b, node.shape()
+    spatial = list(range(2, len(shape)))
+    order = [0, 1, *reversed(spatial)] if node.attr("storage_order", 0) else range(len(shape))
+    turned = np.arange(np.prod(shape)).reshape([shape[i] for i in order])
+    places = turned.transpose(np.argsort(list(order))).astype(np.int32)
+    low = [0, 0, *(pad[0] for pad in window.pads)]
+    ends = zip(window.pads, window.extra, strict=True)
+    high = [0, 0, *(pad[1] + extra for pad, extra in ends)]
+    least = b.full(-math.inf, ()) if node.is_float() else b.full(np.iinfo(np.int32).min, (), i32)
+    x = b.pad(node.x(), low, high, least)
+    pairs = list(zip(low, high, strict=True))
+    wide = np.pad(places, pairs)
+    best = place = None
+    for tap in np.ndindex(*window.kernel):
+        first = [0, 0, *(t * d for t, d in zip(tap, window.dilations, strict=True))]
+        strides = [1, 1, *window.strides]
+        spans = [0, 0, *window.reach]
+        last = [
+            size - (0 if axis < 2 else spans[axis] - 1 - first[axis])
+            for axis, size in enumerate(shape_of(x))
+        ]
+        part = b.slice(x, first, last, strides)
+        where = tuple(map(slice, first, last, strides))
+        there = b.constant(wide[where], f"{node.proto.output[1]}.places")
+        if best is None or place is None:
+            best, place = part, there
+            continue
+        more = b.compare("GT", part, best)
+        best, place = b.select(more, part, best), b.select(more, there, place)
+    assert best is not None and place is not None
+    return best, place
 
 
 @handles("AveragePool")
@@ -87,13 +141,20 @@ def averaged(node: Node, total: SSAValue, counts: np.ndarray) -> SSAValue:
 
 @handles("LpPool")
 def norm_pool(node: Node) -> SSAValue:
-    """(sum |x|^p)^(1/p) for p of 1 and 2."""
+    """(sum |x|^p)^(1/p)."""
     b, x, order = node.b, node.x(), node.attr("p", 2)
-    if order not in (1, 2):
-        raise Refusal(f"p={order}; 1 and 2 are supported")
-    terms = b.emit("abs", x) if order == 1 else b.emit("multiply", x, x)
+    size = b.emit("abs", x)
+    match order:
+        case 1:
+            terms = size
+        case 2:
+            terms = b.emit("multiply", x, x)
+        case _:
+            terms = b.emit("power", size, b.like(size, order))
     total = Window(node).reduce(node, "sum", terms)
-    return total if order == 1 else b.emit("sqrt", total)
+    if order == 1:
+        return total
+    return b.emit("sqrt", total) if order == 2 else b.emit("power", total, b.like(total, 1 / order))
 
 
 @handles("GlobalAveragePool", "GlobalMaxPool")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from xdsl.dialects.builtin import i1, i32
 from xdsl.ir import SSAValue
 
@@ -36,18 +35,18 @@ def keep(node: Node) -> bool:
 
 @handles(*KINDS)
 def reduce(node: Node) -> SSAValue:
-    x = node.x()
+    axes, x = reduced_axes(node), node.x()
     if node.op == "ReduceMean":
         node.need_float()
     if element_of(x) == i1:
-        wide = node.b.reduce(KINDS[node.op], node.b.convert(x, i32), reduced_axes(node), keep(node))
+        wide = node.b.reduce(KINDS[node.op], node.b.convert(x, i32), axes, keep(node))
         return node.b.convert(wide, i1)
-    return node.b.reduce(KINDS[node.op], x, reduced_axes(node), keep(node))
+    return node.b.reduce(KINDS[node.op], x, axes, keep(node))
 
 
 @handles("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum")
 def reduce_transformed(node: Node) -> SSAValue:
-    b, x, axes = node.b, node.x(), reduced_axes(node)
+    b, axes, x = node.b, reduced_axes(node), node.x()
     if node.op in ("ReduceL2", "ReduceLogSum"):
         node.need_float()
     match node.op:
@@ -64,7 +63,7 @@ def reduce_transformed(node: Node) -> SSAValue:
 def reduce_log_sum_exp(node: Node) -> SSAValue:
     """max + log(sum(exp(x - max)))."""
     node.need_float()
-    b, x, axes = node.b, node.x(), reduced_axes(node)
+    b, axes, x = node.b, reduced_axes(node), node.x()
     if not axes:
         return x
     top = b.reduce("max", x, axes)
@@ -90,17 +89,3 @@ def arg_reduce(node: Node) -> SSAValue:
     if not keep(node):
         return result
     return b.reshape(result, (*shape[:axis], 1, *shape[axis + 1 :]))
-
-
-@handles("CumSum")
-def running_sum(node: Node) -> SSAValue:
-    """A product with a triangle of ones."""
-    node.need_float()
-    b, x = node.b, node.x()
-    axis = normal_axis(node.integers(1, "axis")[0], node.rank())
-    size = shape_of(x)[axis]
-    reach = np.tri(size, k=-1 if node.attr("exclusive", 0) else 0, dtype=np.float32)
-    reach = reach.T if node.attr("reverse", 0) else reach
-    total = b.dot_general(x, b.constant(reach, f"{node.proto.output[0]}.reach"), ([axis], [1]))
-    last = node.rank() - 1  # the product leaves the summed axis last
-    return b.transpose(total, [*range(axis), last, *range(axis, last)])

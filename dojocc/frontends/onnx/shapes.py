@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
-from dojocc.frontends.onnx.node import ELEMENT_TYPES, type_name
+from dojocc.frontends.onnx.kinds import ELEMENT_TYPES
+from dojocc.frontends.onnx.node import type_name
 from dojocc.runtime.errors import InputError
 
 Shapes = Mapping[str, Sequence[int]]
