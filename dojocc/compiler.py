@@ -26,6 +26,7 @@ from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.report.mapping import mapping_of
 from dojocc.runtime.errors import DoesNotFit, DojoError, UsageError
 from dojocc.runtime.program import Program
+from dojocc.threads import one_blas_thread
 
 LEVELS = ("nn", "mesh", "tile", "disa")
 BLOCKS_FROM = 3
@@ -66,7 +67,8 @@ def compile_model(
     """
     wanted = PIPELINE if steps is None else steps
     try:
-        return _compile(model, options, stop_at, after, watch, wanted)
+        with one_blas_thread():
+            return _compile(model, options, stop_at, after, watch, wanted)
     except DoesNotFit as error:
         planning = up_to_addresses(wanted)
 

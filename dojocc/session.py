@@ -16,6 +16,7 @@ from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.program import Port, Program, load
+from dojocc.threads import one_blas_thread
 
 TYPE_NAMES = {
     "float32": "tensor(float)",
@@ -85,7 +86,8 @@ class Session:
         )  # a run that stops leaves nothing to go on with
         start = time.perf_counter()
         try:
-            result = run(self.program, inputs, self.engine, self.mode, machine=machine)
+            with one_blas_thread():
+                result = run(self.program, inputs, self.engine, self.mode, machine=machine)
         except InputError:
             self._machine = machine  # refused before it began
             raise

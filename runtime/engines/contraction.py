@@ -17,6 +17,9 @@ from dojocc.runtime.engines.loads import widen
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.workers import in_pieces
 
+PRODUCTS_A_BYTE = 8
+"""Multiplications that take a core about as long as to copy a byte (measured, float32)."""
+
 
 @dataclass(eq=False)
 class Operand:
@@ -155,9 +158,26 @@ def _multiply(a: np.ndarray, b: np.ndarray, exact: bool, turned: bool = False) -
     if a.shape[1] == 1:
         ua, _, m, k = a.shape
         ub, _, n, _ = b.shape
-        product = a.reshape(ua * m, k) @ b.reshape(ub * n, k).T
+        product = _product(a.reshape(ua * m, k), b.reshape(ub * n, k).T)
         return product.reshape(ua, m, 1, ub, n).transpose(0, 3, 2, 1, 4)
-    return np.matmul(a[:, None], b[None].swapaxes(-1, -2))
+    return _product(a[:, None], b[None].swapaxes(-1, -2))
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a [..., m, k] @ b [..., k, n]; a large one is cut in two along its longest other axis."""
+    outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = (*outer, a.shape[-2], b.shape[-1])
+    result = np.empty(shape, np.float32)
+    axis = max(range(len(shape)), key=lambda each: (shape[each], -each)) - len(shape)
+
+    def multiply(piece: slice) -> None:
+        part = (..., piece, *[slice(None)] * (-1 - axis))
+        left = a[part] if axis != -1 and a.ndim >= -axis and a.shape[axis] > 1 else a
+        right = b[part] if axis != -2 and b.ndim >= -axis and b.shape[axis] > 1 else b
+        np.matmul(left, right, out=result[part])
+
+    in_pieces(multiply, shape[axis], result.size * a.shape[-1] // PRODUCTS_A_BYTE)
+    return result
 
 
 def _pick(product: np.ndarray, group_a: np.ndarray, group_b: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Two cores for one copy or conversion: its pieces side by side.
+"""Two cores for one copy, conversion or product: its pieces side by side.
 
-Every piece writes its own part of the result, so that this is the same for any number of workers.
+Every piece writes its own part of the result, and what is cut, and where, does not depend on the
+number of workers; so neither does the result.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ def in_pieces(work: Callable[[slice], object], count: int, size: int, cut: int =
     slice begins (the middle, where it is 0).
     """
     cut = cut or count // 2
-    if size < LEAST or not 0 < cut < count or workers() < 2:
+    if size < LEAST or not 0 < cut < count:
         work(slice(0, count))
+        return
+    if workers() < 2:
+        work(slice(0, cut))
+        work(slice(cut, count))
         return
     second = pool().submit(work, slice(cut, count))
     try:
