@@ -105,7 +105,7 @@ def test_casts_to_small_floats_round_in_the_streams(kind: int) -> None:
     codes = codes[codes < 16] if dtype.name.startswith("float4") else codes
     values = np.unique(codes.view(dtype).astype(np.float32))
     values = values[np.isfinite(values)]
-    ties = (values[1:] + values[:-1]) / 2
+    ties = values[1:] / 2 + values[:-1] / 2
     noise = np.random.default_rng(0).standard_normal(200).astype(np.float32) * values[-1] / 4
     x = np.concatenate([values, ties, noise])[np.newaxis].astype(np.float32)
     x = x[np.abs(x) <= values[-1]]
