@@ -22,6 +22,7 @@ from dojocc.runtime.layout import evenly
 
 GAP = 256  # bytes between two spans that are copied as one
 FIELDS = ("src", "dst", "bytes", "count0", "src_stride0", "dst_stride0")
+MANY, SPARSE = 3, 4  # spans from which on all are one, if that is so many times longer at most
 FIELDS += ("count1", "src_stride1", "dst_stride1")
 
 
@@ -95,6 +96,14 @@ def reach(fields: dict[str, np.ndarray], end: str) -> tuple[np.ndarray, np.ndarr
         step = (fields[f"count{number}"] - 1) * fields[f"{end}_stride{number}"]
         low, high = low + np.minimum(step, 0), high + np.maximum(step, 0)
     return low, high
+
+
+def hulls(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """As `spans`, but one for all where many lie near each other: each takes time of its own."""
+    span, found = spans(low, high)
+    whole = found[0][0], found[-1][1]
+    near = whole[1] - whole[0] <= SPARSE * sum(b - a for a, b in found)
+    return (span * 0, [whole]) if near and len(found) >= MANY else (span, found)
 
 
 def spans(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

@@ -18,9 +18,9 @@ from dojocc.runtime.engines.exchange import (
     Recipe,
     carry_out,
     covered_nodes,
+    hulls,
     reach,
     recipe,
-    spans,
 )
 from dojocc.runtime.engines.memory import NOT_FIXED, Memory, Part
 from dojocc.runtime.errors import MachineStop
@@ -188,11 +188,11 @@ class ListParser:
         read_at, write_at = (home, far) if outward else (far, home)
         fields = {name: part[name].astype(np.int64) for name in FIELDS}
         found = []
-        span, targets = spans(*reach(fields, "dst"))
+        span, targets = hulls(*reach(fields, "dst"))
         for number, (start, stop) in enumerate(targets):
             own = np.flatnonzero(span == number)
             chosen = {name: column[own] for name, column in fields.items()}
-            which, reads = spans(*reach(chosen, "src"))
+            which, reads = hulls(*reach(chosen, "src"))
             node, peer = read_at[own], write_at[own]
             moves = Moves(chosen, node, peer, peers[own], stride[own], which, start, stop)
             found.append(Job(source, target, moves, reads))

@@ -10,6 +10,7 @@ import pytest
 from build import NODES, program
 
 from dojocc.runtime.engines import run
+from dojocc.runtime.engines.exchange import hulls
 from dojocc.runtime.errors import InputError, MachineStop
 from dojocc.runtime.program import DramImage
 from dojocc.runtime.timing import time_program
@@ -150,3 +151,14 @@ def test_one_changed_word_changes_or_stops_the_run() -> None:
         except MachineStop:
             continue
         assert not np.array_equal(before, after), word
+
+
+def test_spans_near_each_other_are_one_and_far_ones_stay() -> None:
+    low = np.array([0, 200, 400, 600])
+    span, found = hulls(low, low + 100)
+    assert found == [(0, 700)] and span.tolist() == [0, 0, 0, 0]
+    span, found = hulls(low * 10, low * 10 + 100)
+    assert found == [(at, at + 100) for at in (0, 2000, 4000, 6000)]
+    assert span.tolist() == [0, 1, 2, 3]
+    _, found = hulls(low[:2], low[:2] + 100)
+    assert found == [(0, 100), (200, 300)]
