@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from program_levels import TARGETS, Lowered, assert_same, lower_module, sources
 
+from dojocc.compiler import chosen_passes
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.tile import ExchangeOp
+from dojocc.options import Options
+from dojocc.passes.pipeline import PIPELINE
 from dojocc.runtime.targets import load_target
 from dojocc.runtime.verify import verify
 
@@ -40,3 +43,9 @@ def test_every_level_gives_the_same(name: str, target: str) -> None:
     exact, _ = found.engine("vector", "exact")
     assert_same(exact, judged, "the vector engine in exact mode")
     assert verify(found.program).findings == []
+
+
+@pytest.mark.parametrize(("level", "relays"), [(2, False), (3, True)])
+def test_relays_are_for_the_highest_level(level: int, relays: bool) -> None:
+    options = Options(optimize=level)
+    assert ("relay" in {each.name for each in chosen_passes(options, PIPELINE, None)}) is relays
