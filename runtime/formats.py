@@ -69,18 +69,31 @@ def encode(
 
 
 def decode(
-    codes: np.ndarray, fmt: Format | str, *, bias: int | None = None, denormal: str = "gradual"
+    codes: np.ndarray,
+    fmt: Format | str,
+    *,
+    bias: int | None = None,
+    denormal: str = "gradual",
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Values of storage codes, exactly: float32, or int32 for integer formats."""
+    """Values of storage codes, exactly: float32, or int32 for integer formats; in `out`, an array
+    of that type and the codes' shape, if there is one.
+    """
     row = find_format(fmt)
     bias = row.checked_bias(bias)
     check_mode("denormal mode", denormal, DENORMALS)
     codes = np.asarray(codes)
-    if row.kind == "int" or row.name == "FP32":
-        return codes.astype(row.value_dtype, copy=False)
     if row.name == "BF16":
-        return np.left_shift(codes, np.uint32(16), dtype=np.uint32).view(np.float32)
-    return np.take(_decode_table(row, bias, denormal), codes)
+        bits = None if out is None else out.view(np.uint32)
+        return np.left_shift(codes, np.uint32(16), out=bits, dtype=np.uint32).view(np.float32)
+    if row.kind == "int" or row.name == "FP32":
+        values = codes.astype(row.value_dtype, copy=False)
+    else:
+        values = np.take(_decode_table(row, bias, denormal), codes)
+    if out is None:
+        return values
+    out[...] = values
+    return out
 
 
 def round_to(

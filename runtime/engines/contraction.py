@@ -9,6 +9,7 @@ BLAS.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from dojocc.runtime.engines.loads import widen
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.workers import in_pieces
+from dojocc.runtime.layout import evenly
 
 PRODUCTS_A_BYTE = 8
 """Multiplications that take a core about as long as to copy a byte (measured, float32)."""
@@ -110,7 +112,10 @@ def _arranged(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np
         codes = in_order(values[own])
         if hidden is not None:
             np.copyto(codes, codes.dtype.type(0), where=hidden[own])
-        matrix[own] = codes if operand.fmt is None else widen(codes, operand.fmt)
+        if operand.fmt is None:
+            matrix[own] = codes
+        else:
+            widen(codes, operand.fmt, matrix[own])
 
     in_pieces(bring, shape[split], matrix.nbytes)
     size = dict(zip(keep, shape, strict=True))
@@ -205,23 +210,49 @@ def _flat(product: np.ndarray) -> np.ndarray:
 def _per_node(
     a: np.ndarray,
     b: np.ndarray,
-    ga: np.ndarray,
-    gb: np.ndarray,
+    of_a: bytes,
+    of_b: bytes,
     exact: bool,
     turned: bool = False,
 ) -> np.ndarray:
     """Every node's product when the pairs are few among all combinations: one product per
-    distinct b (or a).
+    distinct b (or a). `of_a`, `of_b`: every node's row of a and of b, int64.
     """
     if b.shape[0] > a.shape[0]:
-        return _per_node(b, a, gb, ga, exact, not turned).swapaxes(-1, -2)
-    result = np.empty((len(ga), a.shape[1], a.shape[2], b.shape[2]), np.float32)
-    for number in range(b.shape[0]):
+        return _per_node(b, a, of_b, of_a, exact, not turned).swapaxes(-1, -2)
+    nodes = len(of_a) // np.dtype(np.int64).itemsize
+    result = np.empty((nodes, a.shape[1], a.shape[2], b.shape[2]), np.float32)
+    for number, members, used, where in _partners(of_a, of_b):
+        product = _multiply(a[used], b[number : number + 1], exact, turned)[:, 0]
+        result[members] = product if where is None else product[where]
+    return result
+
+
+Rows = np.ndarray | slice
+Partners = tuple[tuple[int, Rows, Rows, np.ndarray | None], ...]
+
+
+@lru_cache(maxsize=1024)
+def _partners(of_a: bytes, of_b: bytes) -> Partners:
+    """By row of b that is used: its number, the nodes that have it, their rows of a, and which of
+    these each has (None where each has the next).
+    """
+    ga, gb = (np.frombuffer(each, np.int64) for each in (of_a, of_b))
+    found = []
+    for number in np.unique(gb).tolist():
         members = np.flatnonzero(gb == number)
         used, where = np.unique(ga[members], return_inverse=True)
-        product = _multiply(a[used], b[number : number + 1], exact, turned)[:, 0]
-        result[members] = product[where.reshape(-1)]
-    return result
+        in_turn = np.array_equal(where.reshape(-1), np.arange(len(used)))
+        each = None if in_turn else where.reshape(-1)
+        found.append((number, evenly(members), evenly(used), each))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _pairs(of_a: bytes, of_b: bytes) -> int:
+    """How many different (row of a, row of b) the nodes have."""
+    ga, gb = (np.frombuffer(each, np.int64) for each in (of_a, of_b))
+    return len(np.unique(ga * (int(gb.max()) + 1) + gb))
 
 
 def contract(
@@ -236,15 +267,16 @@ def contract(
     left = _matrix(a, part, part.only_a, counts)
     right = _matrix(b, part, part.only_b, counts)
     group_a, group_b = np.broadcast_arrays(a.group, b.group)
+    of_a, of_b = (np.asarray(each, np.int64).tobytes() for each in (group_a, group_b))
     if exact and np.any(start):
         first = _arrange_start(start, a, b, counts, part, len(group_a))
         product = _sequential(left[group_a], right[group_b], first)
         return _restore(product, a, b, counts, part)
-    pairs = len(np.unique(group_a * right.shape[0] + group_b))
+    pairs = _pairs(of_a, of_b)
     if pairs * 4 >= left.shape[0] * right.shape[0] * 3:
         product = _pick(_multiply(left, right, exact), group_a, group_b)
     else:
-        product = _per_node(left, right, group_a, group_b, exact)
+        product = _per_node(left, right, of_a, of_b, exact)
     result = _restore(product, a, b, counts, part)
     return result + start if np.any(start) else result
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.runtime.engines.footprint import Used
+from dojocc.runtime.engines.workers import in_pieces
 from dojocc.runtime.layout import evenly
 
 SAMPLES = 64
@@ -68,7 +69,14 @@ class Found:
 
     def holds(self, spans: Spans) -> bool:
         """True when the rows of every group are equal in all bytes that count."""
-        return all(bool(_same(spans, others, one).all()) for one, others in self.shared)
+        same = np.zeros(len(self.shared), bool)
+
+        def check(own: slice) -> None:
+            same[own] = [bool(_same(spans, others, one).all()) for one, others in self.shared[own]]
+
+        width = spans.table.shape[1]
+        in_pieces(check, len(same), width * sum(len(others) for _, others in self.shared))
+        return bool(same.all())
 
 
 def found_equal(spans: Spans) -> Found:

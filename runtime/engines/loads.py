@@ -92,10 +92,10 @@ def descriptor(op: Op, thread: Thread) -> Descriptor:
     return thread.formats[int(op.fields["fmt"])]
 
 
-def widen(raw: np.ndarray, fmt: Descriptor) -> np.ndarray:
-    """Storage codes to lane values (float32 or int32)."""
+def widen(raw: np.ndarray, fmt: Descriptor, out: np.ndarray | None = None) -> np.ndarray:
+    """Storage codes to lane values (float32 or int32), in `out` if there is one."""
     row = FORMATS[fmt.fmt]
-    return decode(raw.view(row.dtype), row, bias=fmt.bias)
+    return decode(raw.view(row.dtype), row, bias=fmt.bias, out=out)
 
 
 def load_values(nest: Nest, load: Load) -> np.ndarray:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 LEAST = 1 << 20  # bytes; below that a second worker costs more than it saves
 
@@ -20,9 +21,39 @@ def workers() -> int:
     return min(len(os.sched_getaffinity(0)), 2)
 
 
+class Helper:
+    """A thread that does one piece of work at a time; lighter than an executor's futures."""
+
+    def __init__(self) -> None:
+        self.asked: SimpleQueue[tuple[Callable[[slice], object], slice]] = SimpleQueue()
+        self.done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self.free = Lock()
+        Thread(target=self._work, name="dojocc", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            work, piece = self.asked.get()
+            try:
+                work(piece)
+            except BaseException as error:
+                self.done.put(error)
+            else:
+                self.done.put(None)
+            del work
+
+    def finish(self) -> None:
+        """Wait for the piece; raises what it raised."""
+        error = self.done.get()
+        if error is not None:
+            raise error
+
+
 @cache
-def pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(workers() - 1, 1), thread_name_prefix="dojocc")
+def helper() -> Helper:
+    return Helper()
+
+
+os.register_at_fork(after_in_child=helper.cache_clear)  # a child process has no thread of it
 
 
 def in_pieces(work: Callable[[slice], object], count: int, size: int, cut: int = 0) -> None:
@@ -33,12 +64,16 @@ def in_pieces(work: Callable[[slice], object], count: int, size: int, cut: int =
     if size < LEAST or not 0 < cut < count:
         work(slice(0, count))
         return
-    if workers() < 2:
-        work(slice(0, cut))
-        work(slice(cut, count))
+    first, second = slice(0, cut), slice(cut, count)
+    if workers() < 2 or not helper().free.acquire(blocking=False):
+        work(first)
+        work(second)
         return
-    second = pool().submit(work, slice(cut, count))
     try:
-        work(slice(0, cut))
+        helper().asked.put((work, second))
+        try:
+            work(first)
+        finally:
+            helper().finish()
     finally:
-        second.result()
+        helper().free.release()

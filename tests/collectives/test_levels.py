@@ -11,7 +11,7 @@ import pytest
 from collective_cases import at_every_level, module_text, tensor
 from xdsl.utils.exceptions import VerifyException
 
-from dojocc.compiler import Options, compile_model
+from dojocc.compiler import Options, chosen_passes, compile_model
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.printing import parse_module, print_module
 from dojocc.passes.pipeline import NN_PIPELINE, PIPELINE, parse_passes, run_pipeline
@@ -163,9 +163,11 @@ def test_text_reads_back_and_compiles_from_the_mesh_level() -> None:
     context = DojoContext()
     printed = print_module(parse_module(context, text))
     assert printed == print_module(parse_module(DojoContext(), printed))
-    compiled = compile_model(f"builtin.module {{\n{text}}}".encode(), Options(target=TINY))
+    options = Options(target=TINY)
+    compiled = compile_model(f"builtin.module {{\n{text}}}".encode(), options)
     above = [step.make.name for step in NN_PIPELINE] + ["shard"]
-    below = [step.make.name for step in PIPELINE if step.make.takes in ("mesh", "tile")]
+    passes = chosen_passes(options, PIPELINE, None)
+    below = [each.name for each in passes if each.takes in ("mesh", "tile")]
     assert not set(compiled.passes) & set(above)
     assert list(compiled.passes) == ["import", *below, "emit"]
     given = whole_numbers(6, 64)

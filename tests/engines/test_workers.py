@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -43,3 +46,30 @@ def test_groups_found_equal_hold_until_a_row_changes() -> None:
     assert found.holds(spans), "rows that become equal may stay apart"
     table[4, 5] = 9
     assert not found.holds(spans)
+
+
+def test_a_forked_process_has_a_helper_of_its_own(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "workers", lambda: 2)
+    workers.in_pieces(lambda piece: None, 4, workers.LEAST)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        workers.in_pieces(lambda piece: None, 4, workers.LEAST)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_pieces_within_pieces_are_done_by_the_one_who_asks(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "workers", lambda: 2)
+    seen = np.zeros((4, 4), np.int64)
+
+    def row(piece: slice) -> None:
+        for number in range(*piece.indices(4)):
+
+            def cell(own: slice, number: int = number) -> None:
+                seen[number, own] += 1
+
+            workers.in_pieces(cell, 4, workers.LEAST)
+
+    workers.in_pieces(row, 4, workers.LEAST)
+    assert (seen == 1).all()
