@@ -15,12 +15,12 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from dojocc.runtime.engines.covered import Covered
 from dojocc.runtime.engines.grouping import Grouping, Groupings, label
 from dojocc.runtime.engines.memory import LINE, Memory, Part, frame
 from dojocc.runtime.engines.workers import in_pieces
 from dojocc.runtime.layout import evenly
 
-GAP = 256  # bytes between two spans that are copied as one
 FIELDS = ("src", "dst", "bytes", "count0", "src_stride0", "dst_stride0")
 MANY, SPARSE = 3, 4  # spans from which on all are one, if that is so many times longer at most
 FIELDS += ("count1", "src_stride1", "dst_stride1")
@@ -197,35 +197,6 @@ def divisor(columns: list[np.ndarray]) -> np.ndarray:
     """Largest power of two up to LINE that divides each row of a table given by columns."""
     low = np.bitwise_or.reduce(np.stack(columns), axis=0)
     return np.where(low == 0, LINE, np.minimum(low & -low, LINE))
-
-
-@dataclass(frozen=True, eq=False)
-class Covered:
-    """What a list writes of a span from `start` on: unit u of `unit` bytes on a node where
-    `written[kind[node], u]`; `nodes[node]`: all of them.
-    """
-
-    start: int
-    unit: int
-    kind: np.ndarray
-    written: np.ndarray
-    nodes: np.ndarray
-
-    def left(self, nodes: np.ndarray) -> tuple:
-        """(some of the nodes, spans that hold every byte which is not written on all of these);
-        gaps that are not worth it are in them.
-        """
-        most = self.written.sum(1)[self.kind[nodes]] * 2 > self.written.shape[1]
-        chosen = [nodes[~most], nodes[most & ~self.nodes[nodes]]]
-        return tuple((some, self.spans_left(some)) for some in chosen if len(some))
-
-    def spans_left(self, nodes: np.ndarray) -> tuple[tuple[int, int], ...]:
-        """Spans that hold every byte which is not written on all of some nodes."""
-        open_ = np.flatnonzero(~self.written[np.unique(self.kind[nodes])].all(0)) * self.unit
-        cuts = np.flatnonzero(np.diff(open_) > GAP)
-        lows = open_[np.append(0, cuts + 1)] + self.start
-        highs = open_[np.append(cuts, len(open_) - 1)] + self.unit + self.start
-        return tuple(zip(lows.tolist(), highs.tolist(), strict=True))
 
 
 def covered_nodes(moves: Moves, nodes: int) -> Covered:

@@ -1,0 +1,45 @@
+"""What a transfer list writes of its target, node by node, and so what it leaves as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+GAP = 1024  # bytes between two spans that are copied as one
+MANY_KINDS = 16
+"""Kinds of nodes, by what is written there, up to which each kind's rest is copied by itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Covered:
+    """What a list writes of a span from `start` on: unit u of `unit` bytes on a node where
+    `written[kind[node], u]`; `nodes[node]`: all of them.
+    """
+
+    start: int
+    unit: int
+    kind: np.ndarray
+    written: np.ndarray
+    nodes: np.ndarray
+
+    def left(self, nodes: np.ndarray) -> tuple:
+        """(some of the nodes, spans that hold every byte which is not written on all of these);
+        gaps that are not worth it are in them.
+        """
+        kind = self.kind[nodes]
+        kinds = np.unique(kind[~self.nodes[nodes]])
+        if len(kinds) > MANY_KINDS:
+            most = self.written.sum(1)[kind] * 2 > self.written.shape[1]
+            chosen = [nodes[~most], nodes[most & ~self.nodes[nodes]]]
+        else:
+            chosen = [nodes[kind == each] for each in kinds.tolist()]
+        return tuple((some, self.spans_left(some)) for some in chosen if len(some))
+
+    def spans_left(self, nodes: np.ndarray) -> tuple[tuple[int, int], ...]:
+        """Spans that hold every byte which is not written on all of some nodes."""
+        open_ = np.flatnonzero(~self.written[np.unique(self.kind[nodes])].all(0)) * self.unit
+        cuts = np.flatnonzero(np.diff(open_) > GAP)
+        lows = open_[np.append(0, cuts + 1)] + self.start
+        highs = open_[np.append(cuts, len(open_) - 1)] + self.unit + self.start
+        return tuple(zip(lows.tolist(), highs.tolist(), strict=True))
