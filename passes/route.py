@@ -31,7 +31,7 @@ from dojocc.runtime.errors import DoesNotFit, InputError
 from dojocc.runtime.lists import ENTRY_DTYPE, PUSH
 from dojocc.runtime.mesh.ends import list_ends
 from dojocc.runtime.mesh.tables import RouteTable
-from dojocc.runtime.segments import STRIDED
+from dojocc.runtime.segments import STRIDED, reach
 from dojocc.runtime.target import Target
 
 LISTS = "lists"
@@ -244,7 +244,7 @@ def check_segments(
         "dst": np.full(len(segments), buffer_bytes(exchange.destination)),
     }
     for side, limit in limits.items():
-        low, high = extent(segments, side)
+        low, high = reach(segments, side)
         wrong = (low < 0) | (high > limit)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -253,16 +253,6 @@ def check_segments(
                 where=where,
                 numbers=f"bytes {low[row]}..{high[row]} of {limit[row]}",
             )
-
-
-def extent(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """First byte and end of each segment at one side."""
-    low = segments[side].astype(np.int64)
-    high = low + segments["bytes"]
-    for level in "01":
-        span = segments[f"{side}_stride{level}"] * (segments[f"count{level}"].astype(np.int64) - 1)
-        low, high = low + np.minimum(span, 0), high + np.maximum(span, 0)
-    return low, high
 
 
 def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
@@ -343,7 +333,7 @@ def check_moves(
     """Every move stays inside its buffers."""
     sizes = np.array([buffer_bytes(value) for value in buffers], np.int64)
     for side, buffer in (("src", "source"), ("dst", "destination")):
-        low, high = extent(moves, side)
+        low, high = reach(moves, side)
         wrong = (moves[buffer] >= len(sizes)) | (low < 0)
         wrong |= high > sizes[np.minimum(moves[buffer], len(sizes) - 1)]
         if wrong.any():

@@ -74,7 +74,7 @@ class ProgramClass:
     kernels: tuple[tuple[str, int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        check_class(self)  # pyright: ignore[reportArgumentType]
+        check_class(self)
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,12 @@ class Program:
     routes: RouteTable = field(default_factory=RouteTable)
 
     def __post_init__(self) -> None:
-        check_classes(self.target, self.classes, len(self.marks))  # pyright: ignore[reportArgumentType]
+        check_classes(self.target, self.classes, len(self.marks))
         check_tensors(self.tensors)
-        check_placed(self)  # pyright: ignore[reportArgumentType]
+        check_placed(self)
         if self.lists.dtype != LIST_DTYPE or self.lists.ndim != 1:
             raise InputError("a program's lists must be rows of LIST_DTYPE (runtime/lists.py)")
-        check_lists(self.target, self.classes, self.lists)  # pyright: ignore[reportArgumentType]
+        check_lists(self.target, self.classes, self.lists)
         check_routes(self.target, self.routes)
         check_plain(self.build)
 

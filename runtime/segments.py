@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 STRIDED = (
@@ -65,3 +67,16 @@ ADD_DTYPE = np.dtype(
 )
 """One reduction of a collective on one node: `count` runs of `bytes`, into = left (+) right, where
 left is what has arrived. It follows the moves of its step, by turns."""
+
+
+def reach(rows: np.ndarray | Mapping[str, np.ndarray], side: str) -> tuple[np.ndarray, np.ndarray]:
+    """[low, high) of the bytes that each row of STRIDED fields touches at its `side`, src or dst:
+    int64, relative to what the row's own offsets are relative to.
+    """
+    low = np.asarray(rows[side], np.int64)
+    high = low + rows["bytes"]
+    for level in "01":
+        turns = np.asarray(rows[f"count{level}"], np.int64) - 1
+        span = turns * rows[f"{side}_stride{level}"]
+        low, high = low + np.minimum(span, 0), high + np.maximum(span, 0)
+    return low, high

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dojocc.runtime.engines.exchange import FIELDS, reach
 from dojocc.runtime.engines.memory import LINE, Contents, Memory, Part, frame
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, DramImage, Program
+from dojocc.runtime.segments import reach
 
 
 class Dram:
@@ -20,7 +20,7 @@ class Dram:
         size = max((each.address + nbytes(program, each) for each in program.dram), default=0)
         for kind, end in ((DRAM_LOAD, "src"), (DRAM_STORE, "dst")):
             entries = lists[lists["kind"] == kind]
-            _, high = reach({name: entries[name].astype(np.int64) for name in FIELDS}, end)
+            _, high = reach(entries, end)
             size = max(size, int(high.max(initial=0)))
         self.memory = Memory(max(len(self.dips), 1), -(-size // LINE) * LINE, contents)
 

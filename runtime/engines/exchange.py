@@ -88,16 +88,6 @@ class Moves:
         return bundle, first, node, every
 
 
-def reach(fields: dict[str, np.ndarray], end: str) -> tuple[np.ndarray, np.ndarray]:
-    """[low, high) of the bytes each entry touches at its `end` ("src" or "dst")."""
-    low = fields[end]
-    high = low + fields["bytes"]
-    for number in "01":
-        step = (fields[f"count{number}"] - 1) * fields[f"{end}_stride{number}"]
-        low, high = low + np.minimum(step, 0), high + np.maximum(step, 0)
-    return low, high
-
-
 def hulls(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """As `spans`, but one for all where many lie near each other: each takes time of its own."""
     span, found = spans(low, high)

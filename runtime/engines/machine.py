@@ -89,7 +89,7 @@ class Machine:
         ]
         self.dram = Dram(program, self.contents)
         self.names = {c.name: number for number, c in enumerate(program.classes)}
-        self.parser = ListParser(self)  # pyright: ignore[reportArgumentType]
+        self.parser = ListParser(self)
         self.footprints = Footprints()
         self.operands: dict[tuple, Operand] = {}
         self.tapes: dict[str, Tape] = {}

@@ -19,12 +19,12 @@ from dojocc.runtime.engines.exchange import (
     carry_out,
     covered_nodes,
     hulls,
-    reach,
     recipe,
 )
 from dojocc.runtime.engines.memory import NOT_FIXED, Memory, Part
 from dojocc.runtime.errors import MachineStop
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, NO_SEMAPHORE, PULL, PUSH
+from dojocc.runtime.segments import reach
 
 if TYPE_CHECKING:
     from dojocc.runtime.engines.machine import Machine

@@ -147,7 +147,7 @@ def program_routes(
     `number`: the transfer list that the flows are of; lists may have routes of their own.
     """
     table = program.routes
-    return table_routes(program.target, table, src, dst, number)  # pyright: ignore[reportArgumentType]
+    return table_routes(program.target, table, src, dst, number)
 
 
 def usable_share(program: Program, number: int) -> float:
