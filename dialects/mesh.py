@@ -6,7 +6,8 @@ the form is an nn op whose operands and result carry layouts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from dojocc.dialects.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.dialects.location import describe, set_location
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import YieldOp
@@ -329,23 +331,40 @@ class ExchangeOp(IRDLOperation):
 
     def index_map(self) -> np.ndarray:
         """For each element of the result its flat index into the operands in a row; -1: zero."""
-        block = self.body.block
-        values: dict[SSAValue, np.ndarray] = {}
+
+        def numbers(source: int, first: int, shape: tuple[int, ...]) -> np.ndarray:
+            return np.arange(first, first + prod(shape), dtype=np.int64).reshape(shape)
+
+        return self._moved(numbers, lambda shape: np.full(shape, NOWHERE, np.int64))
+
+    def element_map(self) -> ElementMap | np.ndarray:
+        """The same in closed form, where it has one."""
+        try:
+            return self._moved(ElementMap.whole, ElementMap)
+        except NotClosed:
+            return self.index_map()
+
+    def _moved(
+        self,
+        numbers: Callable[[int, int, tuple[int, ...]], Any],
+        zeros: Callable[[tuple[int, ...]], Any],
+    ) -> Any:
+        """What the region makes of the numbers of the operands' elements."""
+        values: dict[SSAValue, Any] = {}
         base = 0
-        for argument in block.args:
+        for source, argument in enumerate(self.body.block.args):
             shape = argument.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
-            size = int(np.prod(shape))
-            values[argument] = np.arange(base, base + size, dtype=np.int64).reshape(shape)
-            base += size
-        for op in block.ops:
-            arrays = [values[operand] for operand in op.operands]
+            values[argument] = numbers(source, base, tuple(shape))
+            base += prod(shape)
+        for op in self.body.block.ops:
             if isinstance(op, YieldOp):
-                return arrays[0]
+                return values[op.operands[0]]
             assert isinstance(op, NNOp)
             if isinstance(op, ConstantOp):
-                values[op.results[0]] = np.full(op.result_type.get_shape(), -1, np.int64)
+                values[op.results[0]] = zeros(tuple(op.result_type.get_shape()))
             else:
-                values[op.results[0]] = np.asarray(op.compute(arrays, PLAIN))
+                arrays = [values[operand] for operand in op.operands]
+                values[op.results[0]] = op.compute(arrays, PLAIN)
         raise AssertionError("a verified region ends with nn.yield")
 
 

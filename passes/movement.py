@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
 import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 
+from dojocc.dialects.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.dialects.mesh import is_zero
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.numerics import PLAIN
 from dojocc.dialects.op import NNOp
 from dojocc.passes.solve.traffic import Reading, reading_of
-
-ELSEWHERE = -1
 
 
 def is_movement(op: object) -> bool:
@@ -51,18 +54,37 @@ def movement_sources(value: SSAValue) -> list[SSAValue]:
 
 def reading_from(value: SSAValue, base: SSAValue) -> Reading | None:
     """How a chain's result takes elements from one of its sources."""
-    found: dict[SSAValue, np.ndarray] = {}
+    shape = shape_of(base)
+    try:
+        return reading_of(
+            _moved(value, base, lambda: ElementMap.whole(0, 0, shape), ElementMap), shape
+        )
+    except NotClosed:
+        pass
 
-    def index_of(each: SSAValue) -> np.ndarray:
-        if each not in found:
-            assert isinstance(each.type, TensorType)
-            shape = tuple(each.type.get_shape())
-            whole = each is base
-            found[each] = np.arange(np.prod(shape)) if whole else np.full(shape, ELSEWHERE)
-        return found[each].reshape(each.type.get_shape())  # pyright: ignore
+    def numbers() -> np.ndarray:
+        return np.arange(prod(shape), dtype=np.int64).reshape(shape)
 
+    array = _moved(value, base, numbers, lambda some: np.full(some, NOWHERE, np.int64))
+    return reading_of(array, shape)
+
+
+def _moved(
+    value: SSAValue,
+    base: SSAValue,
+    numbers: Callable[[], Any],
+    nothing: Callable[[tuple[int, ...]], Any],
+) -> Any:
+    """What the chain makes of the numbers of the base's elements; other sources have none."""
+    found: dict[SSAValue, Any] = {base: numbers()}
     for op in movement_ops(value):
-        arrays = [index_of(operand) for operand in op.operands]
-        found[op.results[0]] = np.asarray(op.compute(arrays, PLAIN))
-    assert isinstance(base.type, TensorType)
-    return reading_of(found[value], tuple(base.type.get_shape()))
+        for operand in op.operands:
+            if operand not in found:
+                found[operand] = nothing(shape_of(operand))
+        found[op.results[0]] = op.compute([found[operand] for operand in op.operands], PLAIN)
+    return found[value]
+
+
+def shape_of(value: SSAValue) -> tuple[int, ...]:
+    assert isinstance(value.type, TensorType)
+    return tuple(value.type.get_shape())

@@ -43,6 +43,7 @@ from dojocc.passes.kernels.builder import KernelCall
 from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.identity import kernel_key
 from dojocc.passes.kernels.nest import buffer_type
+from dojocc.passes.movement import shape_of
 from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.passes.solve.exchange import Exchanges, covers
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
@@ -219,7 +220,7 @@ class Tiler:
             row_major(shape_of(value), destination) if in_dram(value) else need_layout(value, op)
             for value in op.operands
         )
-        segments = self.exchanges.segments(destination, sources, op.index_map())
+        segments = self.exchanges.segments(destination, sources, op.element_map())
         p = to_python(op.get_irdl_definition(), op.properties)
         filled = covers(destination, segments, tuple(p.zero_dims))
         location = get_location(op)
@@ -343,8 +344,3 @@ def port_type(value: SSAValue) -> tuple[str, tuple[int, ...]]:
     """The host's dtype and shape for a tensor."""
     assert isinstance(value.type, TensorType)
     return PORT_DTYPES[value.type.element_type], shape_of(value)
-
-
-def shape_of(value: SSAValue) -> tuple[int, ...]:
-    assert isinstance(value.type, TensorType)
-    return tuple(value.type.get_shape())

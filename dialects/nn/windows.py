@@ -29,7 +29,8 @@ def pad_interior(
         return x
     spread = [dilated(size, gap + 1) for size, gap in zip(x.shape, interior, strict=True)]
     sizes = [a + size + c for a, size, c in zip(low, spread, high, strict=True)]
-    result = np.full([max(size, 0) for size in sizes], value, x.dtype)
+    shape = [max(size, 0) for size in sizes]
+    result = np.full_like(x, value, shape=shape, order="C")
     source, place = [], []
     for size, gap, edge, total in zip(x.shape, interior, low, result.shape, strict=True):
         step = gap + 1

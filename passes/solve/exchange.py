@@ -2,7 +2,7 @@
 
 Takes a destination layout, source layouts and an index map; gives transfer segments (segments.py).
 The index map has the destination's shape and holds, for every element, its flat index into the
-concatenated sources, or -1 for zero.
+concatenated sources, or -1 for zero: an array, or the same in closed form (ElementMap).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from dojocc.dialects.element_map import ElementMap
 from dojocc.passes.solve.exchange_elements import element_segments
 from dojocc.passes.solve.exchange_separable import separable_segments
 from dojocc.passes.solve.holders import row_layout, view
@@ -32,8 +33,13 @@ class Exchanges:
     def __init__(self) -> None:
         self._known: dict[tuple, np.ndarray] = {}
 
-    def segments(self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray) -> np.ndarray:
-        digest = sha256(index.astype(np.int64).tobytes()).digest()
+    def segments(
+        self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
+    ) -> np.ndarray:
+        if isinstance(index, ElementMap):
+            digest = index.key()
+        else:
+            digest = sha256(index.astype(np.int64).tobytes()).digest()
         key = (dst, sources, index.shape, digest)
         if key not in self._known:
             while len(self._known) >= REMEMBERED:
@@ -42,7 +48,9 @@ class Exchanges:
         return self._known[key]
 
 
-def exchange_segments(dst: Layout, sources: tuple[Layout, ...], index: np.ndarray) -> np.ndarray:
+def exchange_segments(
+    dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
+) -> np.ndarray:
     """Transfer segments: a node takes from itself what it holds, else from the nearest holder."""
     if tuple(index.shape) != dst.shape:
         raise ValueError(f"index map of shape {index.shape} for a destination of {dst.shape}")
@@ -58,12 +66,15 @@ def exchange_segments(dst: Layout, sources: tuple[Layout, ...], index: np.ndarra
     if not index.size or index.max() < 0:
         return np.zeros(0, SEGMENT_DTYPE)
     dst = row_layout(dst)
-    index = np.asarray(index, np.int64).reshape(dst.shape)
+    if not isinstance(index, ElementMap):
+        index = np.asarray(index, np.int64)
+    index = index.reshape(dst.shape)
     views = tuple(view(row_layout(source)) for source in sources)
     rows = separable_segments(dst, views, index)
-    if rows is None:
-        return ordered(element_segments(dst, views, index), dst.nodes)
-    return rows
+    if rows is not None:
+        return rows
+    listed = index.dense() if isinstance(index, ElementMap) else index
+    return ordered(element_segments(dst, views, listed), dst.nodes)
 
 
 def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:

@@ -7,12 +7,14 @@ such a sum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import prod
 
 import numpy as np
 
+from dojocc.dialects.element_map import ElementMap
 from dojocc.passes.solve.exchange_elements import tail_bytes
 from dojocc.passes.solve.holders import SourceView
 from dojocc.passes.solve.segments import Spread, combined, spread, written
@@ -40,8 +42,60 @@ class DimPieces:
     bounds: dict[int, tuple[np.ndarray, np.ndarray]]  # by the source's sharded dimension
 
 
-def cells(index: np.ndarray, bases: np.ndarray) -> list[tuple[Box, int]] | None:
-    """Boxes of the destination that take from one source each; None when there are too many."""
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A box of the destination that takes from one source: the coordinates of its first element
+    there, and by dimension of the destination what the others add, [source rank, size]."""
+
+    box: Box
+    operand: int
+    base: np.ndarray
+    moves: list[np.ndarray]
+
+
+def cells(
+    index: np.ndarray | ElementMap, shapes: Sequence[tuple[int, ...]]
+) -> list[Cell | None] | None:
+    """Boxes that take from one source each, None for one that is no sum of one function a
+    dimension in each source coordinate; None when there are too many."""
+    bases = np.cumsum([0, *map(prod, shapes)])
+    if isinstance(index, ElementMap):
+        return map_cells(index, bases, shapes)
+    boxes = array_boxes(index, bases)
+    if boxes is None:
+        return None
+    parts = (index[tuple(slice(a, b) for a, b in box)] for box, _ in boxes)
+    return [
+        array_cell(box, number, part - bases[number], shapes[number])
+        for (box, number), part in zip(boxes, parts, strict=True)
+    ]
+
+
+def map_cells(
+    index: ElementMap, bases: np.ndarray, shapes: Sequence[tuple[int, ...]]
+) -> list[Cell | None] | None:
+    """The cells of a map in closed form: its pieces, cut where their places have gaps."""
+    found: list[Cell | None] = []
+    for piece in index.pieces:
+        cuts = [np.flatnonzero(np.diff(place) != 1) + 1 for place in piece.places]
+        if len(found) + prod(len(cut) + 1 for cut in cuts) > CELLS:
+            return None
+        spans = [
+            list(pairwise([0, *cut, len(p)])) for cut, p in zip(cuts, piece.places, strict=True)
+        ]
+        for span in product(*spans):
+            lines = [value[a:b] for value, (a, b) in zip(piece.values, span, strict=True)]
+            box = tuple(
+                (int(p[a]), int(p[b - 1]) + 1) for p, (a, b) in zip(piece.places, span, strict=True)
+            )
+            first = piece.first - int(bases[piece.source]) + sum(int(line[0]) for line in lines)
+            lines = [first + line - line[0] for line in lines]
+            found.append(cell_of(box, piece.source, first, lines, shapes[piece.source]))
+    return found
+
+
+def array_boxes(index: np.ndarray, bases: np.ndarray) -> list[tuple[Box, int]] | None:
+    """Boxes of an array that take from one source each; None when there are too many."""
     whole = tuple((0, size) for size in index.shape)
     if len(bases) == 2 and index.min(initial=0) >= 0:
         return [(whole, 0)]
@@ -58,25 +112,32 @@ def cells(index: np.ndarray, bases: np.ndarray) -> list[tuple[Box, int]] | None:
     return [(box, number) for box, number in numbered if number >= 0]
 
 
-def dim_coordinates(part: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray] | None:
-    """By destination dimension: source coordinates [source rank, size] from the first element's.
-
-    None unless `part` is a sum of one function a dimension, in each source coordinate.
-    """
+def array_cell(box: Box, operand: int, part: np.ndarray, shape: tuple[int, ...]) -> Cell | None:
+    """The cell of a box whose elements have these flat indices into the source."""
     rank = part.ndim
     first = int(part.reshape(-1)[0])
     total = np.full((1,) * rank, first, np.int64)
-    base = np.array(np.unravel_index(first, shape), np.int64)
-    moves = []
+    lines = []
     for dim in range(rank):
-        line = part[tuple(slice(None) if d == dim else 0 for d in range(rank))]
-        total = total + (line - first).reshape([-1 if d == dim else 1 for d in range(rank)])
-        moves.append(np.array(np.unravel_index(line, shape), np.int64) - base[:, None])
+        lines.append(part[tuple(slice(None) if d == dim else 0 for d in range(rank))])
+        total = total + (lines[-1] - first).reshape([-1 if d == dim else 1 for d in range(rank)])
+    return cell_of(box, operand, first, lines, shape) if np.array_equal(total, part) else None
+
+
+def cell_of(
+    box: Box, operand: int, first: int, lines: Sequence[np.ndarray], shape: tuple[int, ...]
+) -> Cell | None:
+    """The cell of a box whose flat indices are a sum of `lines`, those through its first element.
+
+    A sum of flat indices is one of coordinates where no sum of coordinates leaves the source.
+    """
+    base = np.array(np.unravel_index(first, shape), np.int64)
+    moves = [np.array(np.unravel_index(line, shape), np.int64) - base[:, None] for line in lines]
     least = base + sum(move.min(1) for move in moves)
     greatest = base + sum(move.max(1) for move in moves)
     if (least < 0).any() or (greatest >= np.array(shape)).any():
         return None
-    return moves if np.array_equal(total, part) else None
+    return Cell(box, operand, base, moves)
 
 
 def _shards(layout: Layout, dim: int) -> int:
@@ -187,19 +248,16 @@ class Nest:
         self.depth[new] += 1
 
 
-def cell_segments(
-    dst: Layout, box: Box, source: SourceView, part: np.ndarray, operand: int
-) -> Spread | None:
+def cell_segments(dst: Layout, cell: Cell, source: SourceView) -> Spread | None:
     """Segments of one box that takes from one source."""
-    moves = dim_coordinates(part, source.layout.shape)
-    if moves is None:
-        return None
+    moves, base = cell.moves, cell.base
     for source_dim in source.sharded:
         if sum(bool(move[source_dim].any()) for move in moves) > 1:
             return None
-    base = np.array(np.unravel_index(int(part.reshape(-1)[0]), source.layout.shape), np.int64)
     tails = not any(move[-1].any() for move in moves[:-1])
-    dims = [dim_pieces(dst, d, box[d], source, move, base, tails) for d, move in enumerate(moves)]
+    dims = [
+        dim_pieces(dst, d, cell.box[d], source, move, base, tails) for d, move in enumerate(moves)
+    ]
     kind, indices = alike(dst)
     per_kind = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
     owner, number = spread(np.asarray(per_kind, np.int64))
@@ -220,7 +278,7 @@ def cell_segments(
         nest.bytes += piece.tail[chosen]
         for j, (first, last) in piece.bounds.items():
             low[j], high[j] = first[chosen], last[chosen]
-    line, rows = _rows(nest, src, place, operand)
+    line, rows = _rows(nest, src, place, cell.operand)
     return by_reader(
         rows, owner[line], kind, source, [a[line] for a in low], [a[line] for a in high]
     )
@@ -278,18 +336,16 @@ def _rows(
 
 
 def separable_segments(
-    dst: Layout, sources: tuple[SourceView, ...], index: np.ndarray
+    dst: Layout, sources: tuple[SourceView, ...], index: np.ndarray | ElementMap
 ) -> np.ndarray | None:
     """Segments for `index` (see passes/solve/exchange.py), in order, or None where it is no such
     sum."""
-    bases = np.cumsum([0, *(prod(source.layout.shape) for source in sources)])
-    boxes = cells(index, bases)
-    if boxes is None:
+    found = cells(index, [source.layout.shape for source in sources])
+    if found is None:
         return None
     parts: list[Spread] = []
-    for box, operand in boxes:
-        part = index[tuple(slice(a, b) for a, b in box)] - bases[operand]
-        rows = cell_segments(dst, box, sources[operand], part, operand)
+    for cell in found:
+        rows = cell and cell_segments(dst, cell, sources[cell.operand])
         if rows is None:
             return None
         parts.append(rows)

@@ -19,6 +19,7 @@ from math import prod
 
 import numpy as np
 
+from dojocc.dialects.element_map import ElementMap
 from dojocc.passes.solve.traffic_loads import Side, Traffic, classes, loads
 from dojocc.runtime.axes import SIDE, Pair, axis_size, line_place
 from dojocc.runtime.layout import DimShard, Layout
@@ -39,7 +40,7 @@ class Reading:
     terms: tuple[tuple[tuple[int, np.ndarray], ...], ...]
 
 
-def reading_of(index: np.ndarray, shape: tuple[int, ...]) -> Reading | None:
+def reading_of(index: np.ndarray | ElementMap, shape: tuple[int, ...]) -> Reading | None:
     """What lines through one element of an index map say; None where nothing is read.
 
     `index` holds for every element of the result its flat index into a source of `shape`, or a
@@ -49,12 +50,21 @@ def reading_of(index: np.ndarray, shape: tuple[int, ...]) -> Reading | None:
         return None
     if not shape:
         return Reading(())
-    place = np.unravel_index(int(np.argmax(index >= 0)), index.shape)
-    base = np.array(np.unravel_index(int(index[place]), shape), np.int64)
+    if isinstance(index, ElementMap):
+        place = index.first_place()
+        lines = [index.line(place, dim) for dim in range(index.ndim)]
+        first = index.pieces[0].first if index.ndim == 0 else int(lines[0][place[0]])
+    else:
+        place = np.unravel_index(int(np.argmax(index >= 0)), index.shape)
+        lines = [
+            index[tuple(slice(None) if d == dim else at for d, at in enumerate(place))]
+            for dim in range(index.ndim)
+        ]
+        first = int(index[place])
+    base = np.array(np.unravel_index(first, shape), np.int64)
     terms: list[list[tuple[int, np.ndarray]]] = [[] for _ in shape]
-    for dim in range(index.ndim):
-        line = index[tuple(slice(None) if d == dim else at for d, at in enumerate(place))]
-        line = np.where(line >= 0, line, index[place])
+    for dim, line in enumerate(lines):
+        line = np.where(line >= 0, line, first)
         moves = np.array(np.unravel_index(line, shape), np.int64).reshape(len(shape), -1)
         for number, move in enumerate(moves):
             if dim == 0 or (move != base[number]).any():
