@@ -28,7 +28,6 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dojocc.dialects.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.dialects.location import describe, set_location
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.nn.fused import YieldOp
@@ -45,6 +44,7 @@ from dojocc.dialects.properties import (
 )
 from dojocc.dialects.types import same_type, tensor, text_of, with_encoding
 from dojocc.runtime.axes import UNSPLIT
+from dojocc.runtime.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.layout import DimShard, Layout
 

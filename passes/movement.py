@@ -10,12 +10,12 @@ import numpy as np
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 
-from dojocc.dialects.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.dialects.mesh import is_zero
 from dojocc.dialects.nn.constant import ConstantOp
 from dojocc.dialects.numerics import PLAIN
 from dojocc.dialects.op import NNOp
 from dojocc.passes.solve.traffic import Reading, reading_of
+from dojocc.runtime.element_map import NOWHERE, ElementMap, NotClosed
 
 
 def is_movement(op: object) -> bool:

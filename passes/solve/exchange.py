@@ -11,11 +11,11 @@ from hashlib import sha256
 
 import numpy as np
 
-from dojocc.dialects.element_map import ElementMap
 from dojocc.passes.solve.exchange_elements import element_segments
 from dojocc.passes.solve.exchange_separable import separable_segments
 from dojocc.passes.solve.holders import row_layout, view
 from dojocc.passes.solve.segments import moved_bytes, ordered
+from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
 

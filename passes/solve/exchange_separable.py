@@ -14,10 +14,10 @@ from math import prod
 
 import numpy as np
 
-from dojocc.dialects.element_map import ElementMap
 from dojocc.passes.solve.exchange_elements import tail_bytes
 from dojocc.passes.solve.holders import SourceView
 from dojocc.passes.solve.segments import Spread, combined, spread, written
+from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.folds import openings, strided
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE

@@ -19,9 +19,9 @@ from math import prod
 
 import numpy as np
 
-from dojocc.dialects.element_map import ElementMap
 from dojocc.passes.solve.traffic_loads import Side, Traffic, classes, loads
 from dojocc.runtime.axes import SIDE, Pair, axis_size, line_place
+from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.layout import DimShard, Layout
 
 REMEMBERED = 1 << 12  # small arrays kept of dimensions and of pairs of them

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dojocc.dialects.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.dialects.nn.windows import pad_interior
 from dojocc.passes.solve.exchange import exchange_segments
 from dojocc.passes.solve.segments import apply_segments
 from dojocc.passes.solve.traffic import reading_of
+from dojocc.runtime.element_map import NOWHERE, ElementMap, NotClosed
 from dojocc.runtime.layout import DimShard, Layout
 
 SIZES = st.integers(1, 5)

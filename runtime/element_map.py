@@ -2,8 +2,9 @@
 
 An `ElementMap` stands for an integer array with the number of the element that each place takes, as
 `numpy.arange` followed by slices, transposes, reshapes would give it, but keeps one vector for each
-dimension instead of the array. Movement ops run on it as on an array, through NumPy's own protocol, so what
-they mean is said once. Where a map has no such form, `NotClosed` is raised, and the array will do.
+dimension instead of the array. Movement ops run on it as on an array, through NumPy's own protocol,
+so what they mean is said once. Where a map has no such form, `NotClosed` is raised, and the array
+will do.
 """
 
 from __future__ import annotations
