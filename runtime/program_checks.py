@@ -107,6 +107,7 @@ def check_tensors(tensors: dict[str, np.ndarray]) -> None:
 
 def check_placed(program: Program) -> None:
     """Images and ports lie inside SRAM and agree with their tensors, DRAM images inside DRAM."""
+    _check_names(program)
     for item in program.images:
         where = f"image {item.name!r}"
         _check_span(program, item.cls, item.address, item.layout, where)
@@ -119,8 +120,6 @@ def check_placed(program: Program) -> None:
                 f"have {tensor.dtype} {tensor.shape}, need {fmt.dtype} {item.layout.shape}",
             )
     for kind, ports in (("input", program.inputs), ("output", program.outputs)):
-        if len({port.name for port in ports}) != len(ports):
-            raise InputError(f"two {kind}s have the same name")
         for port in ports:
             where = f"{kind} {port.name!r}"
             _check_span(program, port.cls, port.address, port.layout, where)
@@ -142,6 +141,26 @@ def check_placed(program: Program) -> None:
                 where,
                 f"{image.address} + {tensor.nbytes} B of {dips.hbm_bytes} B",
             )
+
+
+def _check_names(program: Program) -> None:
+    kinds = {
+        "image": program.images,
+        "input": program.inputs,
+        "output": program.outputs,
+        "DRAM image": program.dram,
+    }
+    for kind, items in kinds.items():
+        wrong = [item.name for item in items if not isinstance(item.name, str)]
+        if wrong:
+            raise InputError(f"{kind} {wrong[0]!r} must have a text as its name")
+    for kind, ports in (("input", program.inputs), ("output", program.outputs)):
+        if len({port.name for port in ports}) != len(ports):
+            raise InputError(f"two {kind}s have the same name")
+    texts = [port.source for port in (*program.inputs, *program.outputs)]
+    texts += [text for mark in program.marks for text in (mark.op, mark.source)]
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError("what a port or a mark comes from must be a text")
 
 
 def _tensor(program: Program, name: str, where: str) -> np.ndarray:

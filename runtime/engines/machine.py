@@ -116,7 +116,8 @@ class Machine:
     def write_image(self, image: Image) -> None:
         memory = self.memory[self.names[image.cls]]
         tensor = self.program.tensors[image.tensor]
-        place(tensor, image.layout, memory, image.address, self.contents.of(("image", image.name)))
+        content = self.contents.of(("image", image.cls, image.tensor, image.layout))
+        place(tensor, image.layout, memory, image.address, content)
 
     def fill_dram(self) -> None:
         """DRAM as far as images and lists use it."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from build import NODES, program
+from sample_program import LAYOUT, make_program
 
 from dojocc.runtime.engines.exchange import Moves, covered_nodes
 from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.memory import Memory, Part, frame
+from dojocc.runtime.layout import DimShard, Layout, whole
+from dojocc.runtime.program import Image
 
 SIZE = 1024
 EVERYONE = np.arange(NODES)
@@ -137,3 +140,13 @@ def test_nodes_that_receive_every_byte_are_known_from_the_entries(
 ) -> None:
     found = covered_nodes(moves(entries, 64, 128), NODES)
     assert found.nodes.tolist() == [node == 1 and covered for node in range(NODES)]
+
+
+def test_one_tensor_in_two_layouts_is_two_contents() -> None:
+    """Images may share their name: what is remembered of one must not serve for the other."""
+    turned = Layout((4, 16), (whole(4), DimShard(("col",), 6, 0, 6, 6)), "BF16", (2, 3))
+    images = (Image("w", "grid", 0, LAYOUT, "w"), Image("w", "grid", 256, turned, "w"))
+    again = (*images, Image("w", "grid", 512, LAYOUT, "w"))
+    machine = Machine(make_program(images=again, inputs=(), outputs=()))
+    number = {part.start: part.content for part in machine.memory[0].parts if part.content}
+    assert number[0] == number[512] != number[256]
