@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from build import NODES, program
-from sample_program import LAYOUT, make_program
+from build import GRID, NODES, program, spread
 
 from dojocc.runtime.engines.exchange import Moves, covered_nodes
 from dojocc.runtime.engines.machine import Machine
@@ -144,9 +145,17 @@ def test_nodes_that_receive_every_byte_are_known_from_the_entries(
 
 def test_one_tensor_in_two_layouts_is_two_contents() -> None:
     """Images may share their name: what is remembered of one must not serve for the other."""
-    turned = Layout((4, 16), (whole(4), DimShard(("col",), 6, 0, 6, 6)), "BF16", (2, 3))
-    images = (Image("w", "grid", 0, LAYOUT, "w"), Image("w", "grid", 256, turned, "w"))
-    again = (*images, Image("w", "grid", 512, LAYOUT, "w"))
-    machine = Machine(make_program(images=again, inputs=(), outputs=()))
+    held, turned = spread(12, "FP32"), across(12)
+    made = program([["halt"]], images={"w": (0, np.ones((NODES, 12), np.float32), "FP32")})
+    images = [
+        Image("w", "grid", 256 * n, layout, "w") for n, layout in enumerate((held, turned, held))
+    ]
+    machine = Machine(replace(made, images=tuple(images)))
     number = {part.start: part.content for part in machine.memory[0].parts if part.content}
     assert number[0] == number[512] != number[256]
+
+
+def across(columns: int) -> Layout:
+    """Columns of a [6, columns] tensor shared out over the nodes of a row."""
+    part = DimShard(("col",), columns // 3, 0, columns // 3, columns // 3)
+    return Layout((NODES, columns), (whole(NODES), part), "FP32", GRID)
