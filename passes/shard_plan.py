@@ -22,7 +22,7 @@ from dojocc.passes.movement import is_kernel, is_movement, movement_sources, rea
 from dojocc.passes.shard_copy import Copy, Plan, copy_sources
 from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
-from dojocc.passes.solve.search import Costs, Node, Operand, least_cost, search
+from dojocc.passes.solve.search import Costs, Node, Operand, Step, least_cost, search
 from dojocc.passes.solve.sharding import (
     Source,
     Weights,
@@ -58,6 +58,8 @@ class Known:
     moved: dict[tuple[int, int, int], int] = field(default_factory=dict)
     constants: dict[tuple, tuple[float, bool]] = field(default_factory=dict)
     readings: dict[tuple[SSAValue, SSAValue], Reading | None] = field(default_factory=dict)
+    alike: dict[tuple, Reading] = field(default_factory=dict)
+    steps: dict[tuple, list[Step]] = field(default_factory=dict)
     spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
     nodes: dict[str, list[Node]] = field(default_factory=dict)
     places: dict[Operation, int] = field(default_factory=dict)
@@ -105,7 +107,13 @@ class Planner:
 
     def _costs(self) -> Costs:
         return Costs(
-            self._offers, self._constant, self.exchange, self._least, self.weights, self.room
+            self._offers,
+            self._constant,
+            self.exchange,
+            self._least,
+            self.weights,
+            self.room,
+            self.known.steps,
         )
 
     def _kernel(self, plan: Plan, op: NNOp, placed: Placed) -> None:
@@ -209,7 +217,10 @@ class Planner:
     def reading(self, value: SSAValue, base: SSAValue) -> Reading | None:
         key = value, base
         if key not in self.known.readings:
-            self.known.readings[key] = reading_from(value, base)
+            found = reading_from(value, base)
+            if found is not None:  # equal ones are one object, as layouts are
+                found = self.known.alike.setdefault(found.key(), found)
+            self.known.readings[key] = found
         return self.known.readings[key]
 
     def _read(

@@ -8,7 +8,7 @@ of states that agree in that, the cheapest is kept, and of all, the `width` chea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
 from dojocc.passes.solve.candidates import Placed
@@ -77,6 +77,8 @@ class Costs:
     least: Callable[[Layout | None, Layout], float]
     weights: Weights
     room: int
+    known: dict[tuple, list[Step]] = field(default_factory=dict)
+    """The steps of kernels that are alike in all that they are chosen by (`alike`)."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,31 @@ def steps(node: Node, state: State, costs: Costs) -> list[Step]:
     """
     layouts = tuple(None if o.value is None else state.homes.get(o.value) for o in node.operands)
     offered = costs.offered(node, layouts)
+    key = alike(node, layouts, state, offered, costs)
+    if key not in costs.known:
+        costs.known[key] = cheapest(node, state, offered, costs)
+    return costs.known[key]
+
+
+def alike(
+    node: Node,
+    layouts: tuple[Layout | None, ...],
+    state: State,
+    offered: Sequence[tuple[float, Placed]],
+    costs: Costs,
+) -> tuple:
+    """All that the steps of a kernel follow from: layers of a model repeat themselves."""
+    read = tuple(
+        (o.kind, o.host, id(o.reading), id(held), tuple(map(id, state.copies.get(o.key, ()))))
+        for o, held in zip(node.operands, layouts, strict=True)
+    )
+    return id(offered), read, costs.weights, costs.room
+
+
+def cheapest(
+    node: Node, state: State, offered: Sequence[tuple[float, Placed]], costs: Costs
+) -> list[Step]:
+    """The steps, where they are not known yet."""
     copied = any(operand.key in state.copies for operand in node.operands)
     best: list[Step] = []
     for least, placed in offered:

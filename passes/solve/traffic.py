@@ -39,6 +39,10 @@ class Reading:
 
     terms: tuple[tuple[tuple[int, np.ndarray], ...], ...]
 
+    def key(self) -> tuple:
+        """Equal for readings of the same elements."""
+        return tuple(tuple((dim, moves.tobytes()) for dim, moves in terms) for terms in self.terms)
+
 
 def reading_of(index: np.ndarray | ElementMap, shape: tuple[int, ...]) -> Reading | None:
     """What lines through one element of an index map say; None where nothing is read.
