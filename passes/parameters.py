@@ -17,6 +17,7 @@ from dojocc.dialects.tile import CallOp, CollectiveOp, ExchangeOp
 from dojocc.passes.collective_steps import steps_of
 from dojocc.passes.liveness import Schedule
 from dojocc.passes.relay_steps import relay_of
+from dojocc.passes.solve.remember import by_table
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.layout import LANES, DimShard, Layout
 
@@ -87,10 +88,17 @@ def arrivals(op: ExchangeOp, segments: np.ndarray, nodes: int) -> np.ndarray:
     Its own are counted because their sources may be overwritten only when they have left. A load
     has none: DRAM stays as it is.
     """
-    incoming = np.bincount(segments["dst_node"], minlength=nodes)
-    if op.resource is not None:
-        return incoming
-    return incoming + np.bincount(segments["src_node"], minlength=nodes)
+    incoming, sent = counts(segments, nodes)
+    return incoming if op.resource is not None else incoming + sent
+
+
+@by_table
+def counts(segments: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Segments that come to each node, and that each sends."""
+    incoming, sent = (
+        np.bincount(segments[side], minlength=nodes) for side in ("dst_node", "src_node")
+    )
+    return incoming, sent
 
 
 def collect(resources: dict[str, np.ndarray], plan: Schedule) -> Parameters:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import segments_of
 from dojocc.passes.relay_steps import RelaySteps, relay_of
 from dojocc.passes.route_dram import load_entries
+from dojocc.passes.route_rows import CLASS, Pushes, bounds, pushes
 from dojocc.passes.solve.collective_routes import collective_routes
 from dojocc.passes.solve.folding import folded
 from dojocc.passes.solve.grid import logical_grid
@@ -40,8 +41,6 @@ ROUTES, LIST_SETS = "routes.legs", "routes.lists"
 """Resource keys of the two arrays of the program's route table."""
 READY = 0
 """The semaphore on which thread 0 tells thread 1 that the node is ready for its next exchange."""
-CLASS = 0
-"""Number of the class of the grid's nodes; there is one class that communicates."""
 LARGEST_LIST = (1 << 16) - 1
 SIDES = {"src": "source", "dst": "destination"}
 SHAPE = tuple(name for name, _ in STRIDED)
@@ -68,7 +67,7 @@ class Route(Pass):
     3. Entries of one node that differ only in their peer become one, where the peers are in
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
     4. Entries of all nodes are folded into rows, of which there are about as many on any number of
-       nodes (solve/folding.py). Nodes start their entries in the order that runtime/lists.py gives.
+       nodes (solve/folding.py), those of exchanges with equal tables once. Nodes start their entries in the order that runtime/lists.py gives.
     5. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
        mesh: x, then y, or else by rows of the route table: round what is dead (solve/routing.py),
        or round crowded links where that is modelled faster (solve/routing_choice.py), or, for
@@ -87,29 +86,88 @@ class Route(Pass):
         plan = schedule(the_program(op))
         number_semaphores(plan, target, ctx.resources)
         nodes = grid_nodes(plan, target)
-        parts = [np.zeros(0, ENTRY_DTYPE)]
-        for each in sorted(plan.moving, key=lambda each: each.number.value.data):
+        made = self.lists(ctx, plan, target, nodes)
+        table = made.routes(target, nodes)
+        rows = made.rows(plan.program.shape[1])
+        ctx.resources |= {LISTS: rows, ROUTES: table.legs, LIST_SETS: table.lists}
+
+    def lists(
+        self, ctx: DojoContext, plan: Schedule, target: Target, nodes: np.ndarray
+    ) -> Lists:
+        """What all that moves puts in lists."""
+        made = Lists()
+        for each in plan.moving:
             if isinstance(each, CollectiveOp):
-                parts += collective_lists(each, steps_of(ctx.resources, each, len(nodes)))
+                steps = steps_of(ctx.resources, each, len(nodes))
+                made.spelt += collective_lists(each, steps)
+                made.steps.update(lists_numbered(each))
                 continue
             relay = relay_of(ctx.resources, each, len(nodes))
             if relay is not None:
-                parts += relay_lists(each, relay)
+                made.spelt += relay_lists(each, relay)
+                made.passed.update(lists_numbered(each))
                 continue
             segments = segments_of(ctx.resources, each)
-            check_segments(each, segments, len(nodes), source_sizes(each, ctx.resources))
+            if not len(segments):
+                continue
+            sizes = source_sizes(each, ctx.resources)
+            if not bounds(segments).within(len(nodes), sizes, buffer_bytes(each.destination)):
+                check_segments(each, segments, len(nodes), sizes)
             if each.resource is not None:
                 address = buffer_address(each.destination)
-                parts.append(load_entries(each, segments, target, nodes, address))
+                made.spelt.append(load_entries(each, segments, target, nodes, address))
                 continue
-            parts.append(merged(entries(each, segments)))
-        lists = np.concatenate(parts)
-        steps = [number for each in plan.collectives for number in lists_numbered(each)]
-        relayed = (each for each in plan.exchanges if each.relay is not None)
-        passed = {number for each in relayed for number in lists_numbered(each)}
-        table = route_table(target, nodes, lists, np.array(steps, np.int64), passed)
-        rows = folded(lists, plan.program.shape[1])
-        ctx.resources |= {LISTS: rows, ROUTES: table.legs, LIST_SETS: table.lists}
+            found = pushes(segments, plan.program.shape[1], target.mesh.packet_bytes)
+            made.pushed.append(placed(each, found))
+            made.shared.setdefault(found, []).append(each.number.value.data)
+        return made
+
+
+@dataclass(eq=False)
+class Lists:
+    """`pushed`: rows of exchanges; `shared`: the numbers of those that move the same between the
+    same nodes. `spelt`: entries of all else. `steps`: numbers of the lists that are collectives'
+    steps; their flows are routed as one set. `passed`: those of relays, whose links carry about
+    what ports carry.
+    """
+
+    pushed: list[np.ndarray] = field(default_factory=list)
+    shared: dict[Pushes, list[int]] = field(default_factory=dict)
+    spelt: list[np.ndarray] = field(default_factory=list)
+    steps: set[int] = field(default_factory=set)
+    passed: set[int] = field(default_factory=set)
+
+    def rows(self, columns: int) -> np.ndarray:
+        """All rows, by list."""
+        entries = np.concatenate([np.zeros(0, ENTRY_DTYPE), *self.spelt])
+        rows = np.concatenate([*self.pushed, folded(entries, columns)])
+        return rows[np.argsort(rows["list"], kind="stable")]
+
+    def routes(self, target: Target, nodes: np.ndarray) -> RouteTable:
+        """The routes of every pair of nodes that talks, where they are not simply x, then y."""
+        entries = np.concatenate([np.zeros(0, ENTRY_DTYPE), *self.spelt])
+        entry, src, dst = list_ends(target, [nodes], entries)
+        size = entries["bytes"].astype(np.int64) * entries["count0"] * entries["count1"]
+        packets = -(-size // target.mesh.packet_bytes)[entry]
+        number = entries["list"][entry].astype(np.int64)
+        own = np.isin(number, sorted(self.steps))
+        parts = [Transfers(number, src, dst, packets)]
+        parts += [
+            Transfers(
+                np.full(len(each.giver), numbers[0]),
+                nodes[each.giver],
+                nodes[each.reader],
+                each.packets,
+            )
+            for each, numbers in self.shared.items()
+        ]
+        moves = [
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("number", "src", "dst", "packets")
+        ]
+        shared = {numbers[0]: numbers for numbers in self.shared.values()}
+        table = route_lists(target, Transfers(*moves, shared), self.passed)
+        return collective_routes(target, table, src[own], dst[own], packets[own])
 
 
 def number_semaphores(plan: Schedule, target: Target, resources: dict[str, np.ndarray]) -> None:
@@ -255,22 +313,15 @@ def check_segments(
             )
 
 
-def entries(exchange: ExchangeOp, segments: np.ndarray) -> np.ndarray:
-    """The list entries of an exchange, one a segment."""
+def placed(exchange: ExchangeOp, found: Pushes) -> np.ndarray:
+    """The rows of an exchange's list: those of its table, at its buffers and with its semaphore."""
     assert exchange.semaphore is not None
-    alike = np.zeros(1, ENTRY_DTYPE)
-    alike["list"] = exchange.number.value.data
-    alike["cls"] = alike["peer_cls"] = CLASS
-    alike["kind"] = PUSH
-    alike["peers"] = alike["peer_stride"] = 1
-    alike["far_sem"] = alike["home_sem"] = exchange.semaphore.value.data
-    rows = np.repeat(alike, len(segments))
-    rows["node"], rows["peer"] = segments["src_node"], segments["dst_node"]
-    addresses = np.array([buffer_address(value) for value in exchange.sources], np.int64)
-    rows["src"] = segments["src"] + addresses[segments["operand"]]
-    rows["dst"] = segments["dst"] + buffer_address(exchange.destination)
-    for name in SHAPE:
-        rows[name] = segments[name]
+    rows = found.rows.copy()
+    addresses = np.array([buffer_address(value) for value in exchange.sources], np.uint64)
+    rows["src"] += addresses[found.operand]
+    rows["dst"] += np.uint64(buffer_address(exchange.destination))
+    rows["list"] = exchange.number.value.data
+    rows["far_sem"] = rows["home_sem"] = exchange.semaphore.value.data
     return rows
 
 
@@ -344,23 +395,3 @@ def check_moves(
                 numbers=f"bytes {low[row]}..{high[row]} of buffer {moves[buffer][row]},"
                 f" buffers of {sizes.tolist()} B",
             )
-
-
-def route_table(
-    target: Target,
-    nodes: np.ndarray,
-    lists: np.ndarray,
-    steps: np.ndarray,
-    passed: Collection[int],
-) -> RouteTable:
-    """The routes of every pair of nodes that talks, where they are not simply x, then y.
-
-    steps: numbers of the lists that are collectives' steps; their flows are routed as one set.
-    passed: those of relays, whose links carry about what ports carry.
-    """
-    entry, src, dst = list_ends(target, [nodes], lists)
-    size = lists["bytes"].astype(np.int64) * lists["count0"] * lists["count1"]
-    packets = -(-size // target.mesh.packet_bytes)[entry]
-    table = route_lists(target, Transfers(lists["list"][entry], src, dst, packets), passed)
-    own = np.isin(lists["list"][entry], steps)
-    return collective_routes(target, table, src[own], dst[own], packets[own])

@@ -45,7 +45,7 @@ from dojocc.passes.kernels.identity import kernel_key
 from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.movement import shape_of
 from dojocc.passes.solve.blocking import ACCUMULATORS
-from dojocc.passes.solve.exchange import Exchanges, covers
+from dojocc.passes.solve.exchange import Exchanges
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
 from dojocc.runtime.layout import Layout, row_major
 from dojocc.runtime.target import Target
@@ -133,6 +133,7 @@ class Tiler:
     kernels: dict[object, KernelOp] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     exchanges: Exchanges = field(default_factory=Exchanges)
+    tables: dict[int, tuple[str, np.ndarray]] = field(default_factory=dict)
     exchanged: int = 0
 
     def __post_init__(self) -> None:
@@ -209,7 +210,7 @@ class Tiler:
         header = f"{array.dtype.str} {array.shape}".encode()
         digest = sha256(header + array.tobytes()).hexdigest()[:16]
         key = f"tile.{kind}.{digest}"
-        self.resources[key] = array
+        self.resources.setdefault(key, array)
         return key
 
     def exchange(self, op: MeshExchangeOp) -> None:
@@ -222,14 +223,14 @@ class Tiler:
         )
         segments = self.exchanges.segments(destination, sources, op.element_map())
         p = to_python(op.get_irdl_definition(), op.properties)
-        filled = covers(destination, segments, tuple(p.zero_dims))
+        filled = self.exchanges.covers(destination, segments, tuple(p.zero_dims))
         location = get_location(op)
         buffer = self.alloc(op.result, op, location or f"exchange {self.exchanged}")
         made = ExchangeOp(
             buffer,
             [] if loaded else [self.buffers[value] for value in op.operands],
             self.exchanged,
-            self.resource("segments", segments),
+            self.table(segments),
             p.bytes,
             p.cycles,
             not filled,
@@ -240,6 +241,12 @@ class Tiler:
         copy_location(op, made)
         self.exchanged += 1
         self.block.add_op(made)
+
+    def table(self, segments: np.ndarray) -> str:
+        """The key of an exchange's table; that of one met before is not worked out again."""
+        if id(segments) not in self.tables:
+            self.tables[id(segments)] = self.resource("segments", segments), segments
+        return self.tables[id(segments)][0]
 
     def collective(self, op: CollectiveOp) -> None:
         """The tables of a collective; buffers of its own for partial sums and what arrives."""

@@ -19,7 +19,7 @@ from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
 
-REMEMBERED = 64  # exchanges kept, so that equal layers of a model are solved once
+REMEMBERED = 1 << 12  # exchanges kept, so that equal layers of a model are solved once
 
 
 def identity(layout: Layout) -> np.ndarray:
@@ -32,6 +32,7 @@ class Exchanges:
 
     def __init__(self) -> None:
         self._known: dict[tuple, np.ndarray] = {}
+        self._filled: dict[tuple, tuple[bool, np.ndarray]] = {}
 
     def segments(
         self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
@@ -46,6 +47,13 @@ class Exchanges:
                 del self._known[next(iter(self._known))]
             self._known[key] = exchange_segments(dst, sources, index)
         return self._known[key]
+
+    def covers(self, dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...]) -> bool:
+        """`covers` below, remembered for tables that are kept anyway."""
+        key = dst, id(segments), zero_dims
+        if key not in self._filled:
+            self._filled[key] = covers(dst, segments, zero_dims), segments
+        return self._filled[key][0]
 
 
 def exchange_segments(

@@ -7,8 +7,8 @@ used to a lower share only (mesh.negotiated_share).
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -35,12 +35,16 @@ Flows = tuple[bytes, bytes]
 
 @dataclass(frozen=True, eq=False)
 class Transfers:
-    """What the lists of a program move: list number, physical source and destination, packets."""
+    """What the lists of a program move: list number, physical source and destination, packets.
+
+    `shared`: by the number of a list, those of all lists that move the same, itself among them.
+    """
 
     number: np.ndarray
     src: np.ndarray
     dst: np.ndarray
     packets: np.ndarray
+    shared: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 def route_lists(
@@ -82,8 +86,8 @@ def equal_lists(
     borders = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
     known: dict[Flows, list[int]] = {}
     for first, end in pairwise(borders.tolist()):
-        chosen = order[first:end]
-        if int(numbers[first]) in plain:
+        chosen, number = order[first:end], int(numbers[first])
+        if number in plain:
             continue
         src, dst = moves.src[chosen], moves.dst[chosen]
         if more_than(most, src, target) or more_than(most, dst, target):
@@ -93,8 +97,8 @@ def equal_lists(
             continue
         packets = np.bincount(member.reshape(-1), moves.packets[chosen], len(pairs))
         key = pairs.tobytes(), packets.tobytes()
-        known.setdefault(key, []).append(int(numbers[first]))
-    return known
+        known.setdefault(key, []).extend(moves.shared.get(number, (number,)))
+    return {key: sorted(each) for key, each in known.items()}
 
 
 def more_than(most: int, nodes: np.ndarray, target: Target) -> bool:
