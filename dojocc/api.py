@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dojocc.cache import Cache, compile_cached
 from dojocc.compiler import After, compile_model
 from dojocc.frontends.read import Shapes
 from dojocc.options import Defects, Options
@@ -27,6 +28,7 @@ def compile(
     after: After | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     dram: bool = True,
+    cache: bool = True,
 ) -> Program:
     """The program of a model.
 
@@ -35,10 +37,16 @@ def compile(
     `defects`: {"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}.
     Without `dram`, weights that SRAM does not hold are not loaded from DRAM as the model runs.
     `after(pass, module)` is called behind each pass, `progress(name, number, count)` before each.
+    With `cache`, and where DOJOCC_CACHE_DIR names a folder, a model that was compiled before is
+    read from there (cache.py); with `after` it is compiled all the same.
     Raises DojoError (dojocc.runtime.errors) with what, where, numbers and help.
     """
     options = Options(target, precision, shapes, defects, optimize, seed, dram)
-    program = compile_model(model, options, after=after, watch=progress).program
+    if after is None and cache:
+        result = compile_cached(model, options, Cache.of_environment(), progress)
+    else:
+        result = compile_model(model, options, after=after, watch=progress)
+    program = result.program
     assert program is not None
     return program
 

@@ -91,9 +91,7 @@ class Route(Pass):
         rows = made.rows(plan.program.shape[1])
         ctx.resources |= {LISTS: rows, ROUTES: table.legs, LIST_SETS: table.lists}
 
-    def lists(
-        self, ctx: DojoContext, plan: Schedule, target: Target, nodes: np.ndarray
-    ) -> Lists:
+    def lists(self, ctx: DojoContext, plan: Schedule, target: Target, nodes: np.ndarray) -> Lists:
         """What all that moves puts in lists."""
         made = Lists()
         for each in plan.moving:

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from dojocc.cli.shared import log, read_text
+from dojocc.cli.shared import log, logged, read_text
 from dojocc.dialects.printing import print_module
 from dojocc.options import OPTIMIZE_LEVELS, Options
 from dojocc.passes.base import Pass
@@ -111,6 +111,7 @@ class Printer:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.every = arguments.print_ir_after_all
         self.wanted = set(arguments.print_ir_after)
+        self.tells = bool(self.every or self.wanted or arguments.timing or logged())
 
     def check(self, names: list[str]) -> None:
         """Every pass to print after must be one that runs."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dojocc.cache import Cache, compile_cached
 from dojocc.cli.choices import Printer, add_choices, add_printing, options_of
 from dojocc.cli.shared import (
     STREAM,
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="check the program as `dojocc verify` does"
     )
+    parser.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="programs are kept in the folder DOJOCC_CACHE_DIR, where that is set (yes)",
+    )
     add_printing(parser)
     add_json(parser)
 
@@ -67,7 +74,10 @@ def execute(arguments: argparse.Namespace) -> int:
     printer.check([each.name for each in chosen_passes(options, PIPELINE, stop_at)])
     model = read_content(arguments.model)
     with progress("compiling") as tell:
-        result = compile_model(model, options, stop_at, after=printer, watch=tell)
+        if arguments.cache and stop_at is None and not printer.tells:
+            result = compile_cached(model, options, Cache.of_environment(), tell)
+        else:
+            result = compile_model(model, options, stop_at, after=printer, watch=tell)
     for remark in result.context.remarks:
         print(f"dojocc: note: {remark}", file=sys.stderr)
     if arguments.verify:
