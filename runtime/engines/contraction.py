@@ -70,7 +70,7 @@ def roles(a: Operand, b: Operand, loops: int, reduced: tuple[int, ...]) -> Roles
     )
 
 
-def _matrix(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
+def matrix_of(operand: Operand, part: Roles, own: tuple[int, ...], counts) -> np.ndarray:
     """[distinct, batch, own x outer, reduced x depth], padding zeroed."""
     if operand.arranged is None:
         return _arranged(operand, part, own, counts)
@@ -264,8 +264,8 @@ def contract(
     `start` is [nodes or 1, free loops, a outer, b outer]; free loops keep their order.
     """
     part = roles(a, b, len(counts), reduced)
-    left = _matrix(a, part, part.only_a, counts)
-    right = _matrix(b, part, part.only_b, counts)
+    left = matrix_of(a, part, part.only_a, counts)
+    right = matrix_of(b, part, part.only_b, counts)
     group_a, group_b = np.broadcast_arrays(a.group, b.group)
     of_a, of_b = (np.asarray(each, np.int64).tobytes() for each in (group_a, group_b))
     if exact and np.any(start):

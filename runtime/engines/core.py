@@ -39,6 +39,8 @@ class Core:
     """Straight-line execution; subclasses give `memory`, `scalar_load`, `in_bounds` and `whole`."""
 
     exact = True
+    shares_rows = False
+    """True where a register that all nodes hold alike may be one row."""
 
     def __init__(self, machine: Machine, counters: Counters) -> None:
         self.machine = machine
@@ -182,7 +184,10 @@ class Core:
             self.set_scalar(thread, number, result)
             return
         shape = {"v": (16,), "p": (16,), "m": (8, 8)}[target.kind]
-        whole = np.array(np.broadcast_to(result, (len(thread.nodes), *shape)))
+        rows = len(thread.nodes)
+        if self.shares_rows and (np.ndim(result) == len(shape) or len(result) == 1):
+            rows = 1
+        whole = np.array(np.broadcast_to(result, (rows, *shape)))
         if target.kind != "p" or number:
             getattr(thread, target.kind)[number] = whole
 

@@ -1,6 +1,7 @@
 """Which bytes of an access's span count: those that some in-bounds granule reads.
 
-Two nodes whose spans differ only in bytes that padding hides hold the same operand.
+Two nodes whose spans differ only in bytes that padding hides, or that no granule reads, hold the
+same operand.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ def bounds_of(access: Access) -> Bounds:
 
 def bound_classes(access: Access, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """(representative nodes, class of every node) by the values of the access's bounds."""
+    if access.bounds is None:
+        return np.zeros(1, np.int64), np.zeros(nodes, np.int64)
     columns = [getattr(bounds_of(access), name) for name in LIMITS]
     varying = [np.asarray(c) for c in columns if isinstance(c, np.ndarray)]
     if not varying:
@@ -34,6 +37,8 @@ def bound_classes(access: Access, nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def at_nodes(access: Access, nodes: np.ndarray) -> Access:
     """The access with the bounds of some of its nodes."""
+    if access.bounds is None:
+        return access
     bounds = bounds_of(access)
     values = {name: getattr(bounds, name) for name in LIMITS}
     chosen = {n: v[nodes] for n, v in values.items() if isinstance(v, np.ndarray)}
@@ -79,14 +84,14 @@ class Footprints:
         return self.get(access, bound_classes(access, nodes)[0]).seen
 
     def get(self, access: Access, first: np.ndarray) -> Used:
-        bounds = bounds_of(at_nodes(access, first))
-        limits = [getattr(bounds, name) for name in LIMITS]
-        key = (
-            (access.counts, access.strides, access.granules, access.pitch, access.elements)
-            + (access.item, bounds.y_strides, bounds.x_strides, bounds.granule_step)
-            + (bounds.lane_step, bounds.first)
-            + tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in limits)
-        )
+        shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
+        key: tuple = (*shape, access.item)
+        if access.bounds is not None:
+            bounds = bounds_of(at_nodes(access, first))
+            limits = [getattr(bounds, name) for name in LIMITS]
+            key += (bounds.y_strides, bounds.x_strides, bounds.granule_step, bounds.lane_step)
+            key += (bounds.first,)
+            key += tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in limits)
         if key not in self.known:
             self.known[key] = used_of(used_bytes(access, first))
         return self.known[key]

@@ -19,7 +19,9 @@ from dojocc.runtime.engines.access import Access, lanes_inside
 from dojocc.runtime.engines.blocks import block_product
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
-from dojocc.runtime.engines.loads import Load, gather, load_values, store_values
+from dojocc.runtime.engines.fused import Pending, carry_out_all
+from dojocc.runtime.engines.lazy import Last, Lazy, Product, Ref, deferred, whole
+from dojocc.runtime.engines.loads import Load, descriptor, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
 from dojocc.runtime.engines.proof import NotLiftable, Proof, access_of, prove
 from dojocc.runtime.engines.reductions import fold
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from dojocc.runtime.engines.vector import Vector
 
 
+TAILS = {"m": 2, "v": 1, "p": 1, "x": 0}  # axes of a register's value behind nodes and loops
+
 Script = dict[tuple[tuple[str, int] | None, int], Any]
 
 
@@ -39,7 +43,7 @@ class Slot:
     loops.
     """
 
-    value: np.ndarray | Load
+    value: np.ndarray | Load | Lazy | Product | Last
     depth: int
 
 
@@ -78,6 +82,9 @@ class Nest:
         self.pending: dict[str, int] = {}
         self.products: dict[int, np.ndarray] = {}
         self.proof = Proof()
+        self.stepping = 0
+        self.queue: list[Pending] = []
+        self.known_values: dict[int, np.ndarray] | None = None
 
     def once(self, find: Callable[..., Any], *given: Any) -> Any:
         """`find(*given)`, which depends on scalars alone: remembered for the next run."""
@@ -106,16 +113,39 @@ class Nest:
         if slot is None:
             value, depth = whole(number), 0
         else:
-            if isinstance(slot.value, Load):
-                slot.value = load_values(self, slot.value)
-            value, depth = slot.value, slot.depth
-        tail = 2 if kind == "m" else 1 if kind in ("v", "p") else 0
+            value, depth = self.whole(kind, slot), slot.depth
+        tail = TAILS[kind]
         missing = self.depth - depth
         if missing == 0:
             return value
         return value.reshape(
             *value.shape[: value.ndim - tail], *(1,) * missing, *value.shape[value.ndim - tail :]
         )
+
+    def whole(self, kind: str, slot: Slot) -> np.ndarray:
+        """A register's value, computed now if it is not yet."""
+        if not isinstance(slot.value, np.ndarray):
+            slot.value = whole(self, Ref(slot.value, slot.depth, TAILS[kind]), self.known_values)
+        return slot.value
+
+    def ref(self, kind: str, number: int) -> Ref:
+        """What a register holds, computed or not."""
+        slot = self.slots.get((kind, number))
+        if slot is not None:
+            return Ref(slot.value, slot.depth, TAILS[kind])
+        read = {"v": self.thread.vector, "p": self.thread.predicate, "m": self.thread.accumulator}
+        return Ref(read[kind](number), 0, TAILS[kind])
+
+    @property
+    def defers(self) -> bool:
+        """True while results may be left to be computed when they are stored."""
+        return not self.engine.exact and not self.stepping
+
+    def flush(self) -> None:
+        """Carry out the stores that wait."""
+        queue, self.queue = self.queue, []
+        if queue:
+            carry_out_all(self, queue)
 
     def vector(self, number: int) -> np.ndarray:
         return self.slot("v", number, self.thread.vector)
@@ -155,6 +185,7 @@ class Nest:
         try:
             if self.counts[loop]:
                 self.loop(loop)
+            self.flush()
         finally:
             self.thread.counters[:] = outside
         self.settle_all(live)
@@ -164,11 +195,12 @@ class Nest:
         for (kind, number), slot in self.slots.items():
             if not self.known or (kind != "x" and (live is None or (kind, number) in live)):
                 self.stage, self.asked = (kind, number), 0
+                self.known_values = {}
                 self.settle(kind, number, slot)
 
     def settle(self, kind: str, number: int, slot: Slot) -> None:
         """Write a register's final value back to the thread."""
-        value = load_values(self, slot.value) if isinstance(slot.value, Load) else slot.value
+        value = self.whole(kind, slot)
         count = len(self.thread.nodes)
         if kind == "x":
             self.thread.x[number] = uniform(value)
@@ -191,15 +223,20 @@ class Nest:
 
     def step(self, loop: Loop) -> None:
         """An inner loop in the machine's order, each iteration for all outer ones at once."""
+        self.flush()
+        self.stepping += 1
         for iteration in range(self.counts[loop]):
             self.thread.counters[loop.level] = iteration
             self.block(loop.body)
         self.thread.counters[loop.level] = 0
+        self.stepping -= 1
 
     def leave(self, kind: str, slot: Slot) -> Slot:
         """The value of the last iteration of the innermost open loop."""
         if isinstance(slot.value, Load):
             return Slot(replace(slot.value, access=slot.value.access.last()), slot.depth - 1)
+        if not isinstance(slot.value, np.ndarray):
+            return Slot(Last(slot.value, slot.depth), slot.depth - 1)
         last = (slice(None),) * slot.depth + (-1,)
         return Slot(slot.value[last], slot.depth - 1)
 
@@ -242,12 +279,16 @@ class Nest:
         if op.name == "rdid":
             result = self.engine.identity(self.thread)[:, int(op.fields["n"])]
             result = result.reshape(-1, *(1,) * self.depth)
+        elif self.defers and (lazy := deferred(self, op)) is not None:
+            target = op.row.outputs[0]
+            self.write(target.kind, int(op.fields[target.name]), lazy)
+            return
         else:
             result = masked(op, op.row.body(*arguments(op, self, self.thread)), self)
         target = op.row.outputs[0]
         self.write(target.kind, int(op.fields[target.name]), np.asarray(result))
 
-    def write(self, kind: str, number: int, value: np.ndarray | Load) -> None:
+    def write(self, kind: str, number: int, value: np.ndarray | Load | Lazy) -> None:
         if kind in ("x", "p") and number == 0:
             return
         if isinstance(value, np.ndarray):
@@ -264,14 +305,26 @@ class Nest:
             return
         access = self.place(op)
         if op.access.kind == "store":
-            store_values(self, op, access)
+            self.store(op, access)
             return
         load = Load(op, access)
         mask = op.row.mask
         if op.word in self.proof.aliased or (mask is not None and int(op.fields[mask.name])):
+            self.flush()
             self.write("v", int(op.fields["d"]), masked(op, load_values(self, load).copy(), self))
         else:
             self.write("v", int(op.fields["d"]), load)
+
+    def store(self, op: Op, access: Access) -> None:
+        """Store now, or, where the value is still to be computed, with others later."""
+        value = self.ref("v", int(op.fields["v"]))
+        if isinstance(value.value, np.ndarray | Load) or isinstance(access.base, np.ndarray):
+            self.flush()
+            store_values(self, op, access)
+            return
+        keep = self.ref("p", int(op.fields["p"])) if int(op.fields["p"]) else None
+        fmt, pad = descriptor(op, self.thread), self.thread.a[int(op.fields["a"])].pad
+        self.queue.append(Pending(op, access, value, keep, fmt, pad, self.depth))
 
     def check_gather(self, low: int, high: int) -> None:
         """Addresses from data may not meet what this nest stores (stores come later: see

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from dojocc.runtime.engines.dedupe import Found, Spans, found_equal
 from dojocc.runtime.engines.evaluate import A_BLOCK, B_BLOCK, block, lanes_as
 from dojocc.runtime.engines.footprint import Used, at_nodes, bound_classes
 from dojocc.runtime.engines.grouping import label
+from dojocc.runtime.engines.lazy import Product
 from dojocc.runtime.engines.loads import Load, descriptor
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.tree import Op
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
 def product_reduction(
     nest: Nest, op: Op, counts: tuple[int, ...], carried: int, start: np.ndarray
-) -> np.ndarray | None:
-    """start + sum of products over the carried loops, or None where it is no matrix product."""
+) -> np.ndarray | Product | None:
+    """start + sum of products over the carried loops (still to be multiplied, where nothing speaks
+    against that), or None where it is no matrix product.
+    """
     if op.row.mask is not None and int(op.fields[op.row.mask.name]):
         return None
     a = nest.load_of(int(op.fields["a"]))
@@ -36,6 +40,8 @@ def product_reduction(
     reduced = tuple(range(len(counts) - carried, len(counts)))
     if op.row.unit == "matrix":
         left, right = matrix_operand(nest, op, "a", a), matrix_operand(nest, op, "b", b)
+        if nest.defers and not np.any(start):
+            return Product(left, right, counts, reduced, len(counts) - carried)
         return contract(left, right, counts, reduced, start, nest.engine.exact)
     left, right = lane_operand(nest, op, "a", a), lane_operand(nest, op, "b", b)
     if left.values.shape[-2] > 1 and right.values.shape[-2] > 1:
@@ -44,6 +50,9 @@ def product_reduction(
     first = start[..., :, None] if wide_left else start[..., None, :]
     if start.shape[-1] > 1 and left.values.shape[-2] == right.values.shape[-2] == 1:
         return None
+    if nest.defers and not np.any(start):
+        lanes = -2 if wide_left else -1
+        return Product(left, right, counts, reduced, len(counts) - carried, lanes)
     result = contract(left, right, counts, reduced, first, nest.engine.exact)
     return result[..., :, 0] if wide_left else result[..., 0, :]
 
@@ -150,7 +159,7 @@ def source_of(
         raise trap(access, lowest, highest, nest.memory.size)
     start, count = int(np.min(access.base)) + low, len(nest.nodes)
     used, kind, seen = None, np.zeros(count, np.int64), (0, high - low)
-    if access.bounds is not None:
+    if access.bounds is not None or gaps(access):
         classes, kind = bound_classes(access, count)
         used = nest.engine.footprints.get(access, classes)
         seen = used.seen
@@ -160,7 +169,8 @@ def source_of(
     grouping = nest.memory.grouping(start + seen[0], start + seen[1])
     pairs, sample = label([grouping.of[nest.nodes], kind])
     source = Source(start, seen, pairs, sample, used, kind[sample])
-    fixed = nest.memory.fixed(start, start + high - low) if used is None else None
+    bounded = access.bounds is not None
+    fixed = None if bounded else nest.memory.fixed(start, start + high - low)
     if fixed is None:
         return source
     shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
@@ -169,6 +179,14 @@ def source_of(
     if key not in known:
         known[key] = replace(form(compared(nest, access, fmt, source)), arranged={})
     return replace(source, fixed=known[key])
+
+
+def gaps(access: Access) -> bool:
+    """True when an access reads no byte twice and leaves some of its span out (a quick test; where
+    it fails, bytes that do not count are compared as well).
+    """
+    low, high = access.span()
+    return prod(access.shape) * access.item < high - low
 
 
 def compared(nest: Nest, access: Access, fmt: Descriptor, source: Source) -> Operand:
@@ -184,7 +202,7 @@ def compared(nest: Nest, access: Access, fmt: Descriptor, source: Source) -> Ope
     if FORMATS[fmt.fmt].name == "FP32":
         values = values.view(np.float32)
     key = first.tobytes()
-    if used is not None and key not in source.masks:
+    if access.bounds is not None and key not in source.masks:
         source.masks[key] = inside(at_nodes(access, sample[first]))
     return Operand(values, group[source.pairs], source.masks.get(key), fmt=fmt)
 

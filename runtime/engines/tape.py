@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dojocc.runtime.engines.thread import LANES, Registers, Scalar, Thread
+from dojocc.runtime.engines.thread import LANES, Registers, Scalar, Thread, lanes_at
 
 if TYPE_CHECKING:
     from dojocc.runtime.engines.counters import Counters
@@ -79,7 +79,7 @@ class Tape:
 
         def again(live: Registers) -> None:
             for name, number in live:
-                getattr(own, name)[number] = getattr(whole, name)[number][where]
+                getattr(own, name)[number] = lanes_at(getattr(whole, name)[number], where)
 
         self.add(Event(again, set(), places(own, kept), lasting=False, copied=id(whole.v)))
 

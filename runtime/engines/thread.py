@@ -1,8 +1,8 @@
 """The registers of one thread on a group of nodes that run in step.
 
 Scalars are a Python int while all nodes of the group agree, else an int64 array [nodes]; vector
-registers are [nodes, 16] of 4-byte items, accumulators [nodes, 8, 8] float32, predicates bool
-[nodes, 16].
+registers are [nodes, 16] of 4-byte items, accumulators [nodes, 8, 8] float32, predicates bool [nodes, 16]; the
+vector engine keeps one row of them where all nodes hold the same.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Thread:
         part.key = _take(self.key, where)
         for name in LANES:
             lanes = getattr(self, name).items()
-            kept = {k: v[where] for k, v in lanes if reads is None or (name, k) in reads}
+            kept = {k: lanes_at(v, where) for k, v in lanes if reads is None or (name, k) in reads}
             setattr(part, name, kept)
         part.a = [
             g
@@ -149,6 +149,11 @@ class Thread:
                 whole = np.array(np.broadcast_to(wholes[kind](number), (count, *value.shape[1:])))
                 whole[where] = value if whole.dtype == value.dtype else value.view(whole.dtype)
                 getattr(self, kind)[number] = whole
+
+
+def lanes_at(value: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The lanes of some nodes; one row where all nodes hold the same."""
+    return value if len(value) == 1 else value[where]
 
 
 def _varies(generator: Generator) -> bool:

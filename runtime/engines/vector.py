@@ -17,12 +17,14 @@ from dojocc.runtime.engines.loads import outside_loops
 from dojocc.runtime.engines.machine import Machine
 from dojocc.runtime.engines.reference import Reference
 from dojocc.runtime.engines.tape import Event, places
-from dojocc.runtime.engines.thread import Registers, Thread
+from dojocc.runtime.engines.thread import LANES, Registers, Thread
 from dojocc.runtime.engines.tree import Loop, Op
 
 
 class Vector(Core):
     """`exact` keeps the machine's order of FP32 additions; otherwise the BLAS chooses it."""
+
+    shares_rows = True
 
     def __init__(self, machine: Machine, counters: Counters, exact: bool) -> None:
         super().__init__(machine, counters)
@@ -80,6 +82,10 @@ class Vector(Core):
 
     def scatter(self, op: Op, thread: Thread) -> None:
         """vsca: lane after lane, so that of two lanes with one index the higher wins."""
+        for kind, number in of_op(op).exposed:
+            if kind in LANES and len(found := getattr(thread, kind).get(number, "")) == 1:
+                shape = (len(thread.nodes), *found.shape[1:])
+                getattr(thread, kind)[number] = np.broadcast_to(found, shape)
         self.by_bytes.indexed(op, thread)
 
     def scalar_load(self, op: Op, thread: Thread) -> np.ndarray:

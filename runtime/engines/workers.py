@@ -12,6 +12,8 @@ from functools import cache
 from queue import SimpleQueue
 from threading import Lock, Thread
 
+import numpy as np
+
 LEAST = 1 << 20  # bytes; below that a second worker costs more than it saves
 
 
@@ -34,7 +36,8 @@ class Helper:
         while True:
             work, piece = self.asked.get()
             try:
-                work(piece)
+                with np.errstate(all="ignore"):
+                    work(piece)
             except BaseException as error:
                 self.done.put(error)
             else:
