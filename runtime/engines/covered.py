@@ -1,7 +1,10 @@
-"""What a transfer list writes of its target, node by node, and so what it leaves as it was."""
+"""What a transfer list writes of its target, node by node, and so what it leaves as it was; and
+which nodes it gave the same.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +26,14 @@ class Covered:
     written: np.ndarray
     nodes: np.ndarray
 
+    def wrote(self, kind: int, low: int, high: int) -> bool:
+        """True when all of bytes [low, high) are written on nodes of a kind."""
+        first = (low - self.start) // self.unit
+        last = -(-(high - self.start) // self.unit)
+        if first < 0 or last > self.written.shape[1]:
+            return False
+        return bool(self.written[kind, first:last].all())
+
     def left(self, nodes: np.ndarray) -> tuple:
         """(some of the nodes, spans that hold every byte which is not written on all of these);
         gaps that are not worth it are in them.
@@ -43,3 +54,23 @@ class Covered:
         lows = open_[np.append(0, cuts + 1)] + self.start
         highs = open_[np.append(cuts, len(open_) - 1)] + self.unit + self.start
         return tuple(zip(lows.tolist(), highs.tolist(), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """Of bytes that a list made: nodes with one `number` were sent the same, as far as `covered`
+    says that it wrote there.
+    """
+
+    number: np.ndarray
+    covered: Covered
+
+    def sure(
+        self, nodes: np.ndarray, kind: np.ndarray, runs: Sequence[Sequence[tuple[int, int]]]
+    ) -> np.ndarray:
+        """bool: the nodes of which every byte of `runs[kind]` is one that they were sent."""
+        written = self.covered.kind[nodes]
+        table = np.zeros((int(written.max()) + 1, len(runs)), bool)
+        for one, other in np.unique(np.stack([written, kind], 1), axis=0).tolist():
+            table[one, other] = all(self.covered.wrote(one, *run) for run in runs[other])
+        return table[written, kind]

@@ -50,7 +50,7 @@ class Recipe:
 
     `grouping`: its rows afterwards; those of nodes that are not written over entirely begin with
     what these held: `begin` says which nodes in which spans. `in_place`: the rows are the ones
-    there are.
+    there are. `signature`: equal for nodes that are sent the same.
     """
 
     start: int
@@ -60,6 +60,7 @@ class Recipe:
     begin: tuple[tuple[np.ndarray, tuple[tuple[int, int], ...]], ...]
     in_place: bool
     blocks: tuple[Block, ...]
+    signature: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +229,7 @@ def recipe(
     table = rows_of_signatures(wanted, owner, signature[grouping.first])
     blocks = all_blocks(table, sources, (origin, width))
     begin = covered.left(grouping.first)
-    return Recipe(moves.start, moves.stop, origin, grouping, begin, in_place, blocks)
+    return Recipe(moves.start, moves.stop, origin, grouping, begin, in_place, blocks, signature)
 
 
 def same(a: Grouping, b: Grouping) -> bool:

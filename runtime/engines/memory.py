@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dojocc.runtime.engines.covered import Received
 from dojocc.runtime.engines.grouping import Grouping, Groupings
 from dojocc.runtime.engines.workers import in_pieces
 
@@ -27,6 +28,7 @@ class Part:
 
     `owned`: no other part has rows in these bytes of the buffer. `content`: a number that stands
     for the bytes where these are the same in every run (images, and what is made of them alone).
+    `received`: which nodes a list sent the same, though they differ in what it left.
     """
 
     start: int
@@ -36,6 +38,7 @@ class Part:
     grouping: Grouping
     owned: bool = False
     content: int = NOT_FIXED
+    received: Received | None = None
 
     def bytes(self, low: int, high: int) -> np.ndarray:
         """[rows, high - low]: a view."""
@@ -158,6 +161,18 @@ class Memory:
         if self.joins:
             self.joins = [p for p in self.joins if p.stop <= low or p.start >= high]
 
+    def unsure(self, low: int, high: int) -> None:
+        """Bytes [low, high) are written in place: what lists sent there counts no longer."""
+        first = max(bisect_right(self.starts, low) - 1, 0)
+        for number in range(first, bisect_left(self.starts, high)):
+            if self.parts[number].received is not None:
+                self.parts[number] = replace(self.parts[number], received=None)
+
+    def received(self, low: int, high: int) -> Received | None:
+        """What is known of bytes [low, high) that one list has sent."""
+        parts = self.covering(max(low, 0), min(high, self.size))
+        return parts[0].received if len(parts) == 1 else None
+
     def read(self, low: int, high: int) -> Part:
         """A part that holds bytes [low, high); outside of the memory there are zeros."""
         if low < 0 or high > self.size:
@@ -239,6 +254,7 @@ class Memory:
         self.forget(low, high)
         own = self.groupings.own
         if len(parts) == 1 and parts[0].owned and parts[0].grouping is own:
+            self.unsure(low, high)
             return parts[0].buffer, low - parts[0].origin
         origin, width = frame(low, high)
         touched = all(part.buffer is not self.zeros for part in parts)

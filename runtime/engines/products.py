@@ -166,9 +166,11 @@ def source_of(
     if isinstance(access.base, np.ndarray):
         every = np.arange(count)
         return Source(start, seen, every, every, used, kind)
-    grouping = nest.memory.grouping(start + seen[0], start + seen[1])
-    pairs, sample = label([grouping.of[nest.nodes], kind])
+    sure, contents = contents_of(nest, start, seen, used, kind)
+    pairs, sample = label([*contents, kind])
     source = Source(start, seen, pairs, sample, used, kind[sample])
+    if sure:
+        source.found = Found(np.arange(len(sample)), np.arange(len(sample)), ())
     bounded = access.bounds is not None
     fixed = None if bounded else nest.memory.fixed(start, start + high - low)
     if fixed is None:
@@ -179,6 +181,24 @@ def source_of(
     if key not in known:
         known[key] = replace(form(compared(nest, access, fmt, source)), arranged={})
     return replace(source, fixed=known[key])
+
+
+def contents_of(
+    nest: Nest, start: int, seen: tuple[int, int], used: Used | None, kind: np.ndarray
+) -> tuple[bool, list[np.ndarray]]:
+    """(True when these need no comparison, columns that are equal for nodes that hold the same):
+    by the rows memory has, and by what a list sent, where that is all that counts.
+    """
+    low, high = start + seen[0], start + seen[1]
+    rows = nest.memory.grouping(low, high).of[nest.nodes]
+    received = nest.memory.received(low, high)
+    if received is None:
+        return False, [rows]
+    runs = ((seen,),) if used is None else used.runs
+    there = tuple(tuple((start + a, start + b) for a, b in each) for each in runs)
+    sure = received.sure(nest.nodes, kind, there)
+    numbers = received.number[nest.nodes]
+    return bool(sure.all()), [np.where(sure, 0, rows + 1), np.where(sure, numbers, 0)]
 
 
 def gaps(access: Access) -> bool:

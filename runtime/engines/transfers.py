@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dojocc.runtime.engines.covered import Received
 from dojocc.runtime.engines.exchange import (
     FIELDS,
     Covered,
@@ -121,6 +122,7 @@ class ListParser:
                 target.put(part)
         for memory, low, high, place, where, content in later:
             memory.forget(low, high)
+            memory.unsure(low, high)
             place[where] = content
 
     def result(self, job: Job) -> tuple[Part | None, list[tuple]]:
@@ -144,7 +146,8 @@ class ListParser:
                 made.buffer = buffer
         owned = made.content == NOT_FIXED
         origin = steps.origin
-        part = Part(start, stop, origin, buffer, steps.grouping, owned, made.content)
+        received = Received(steps.signature, job.covered)
+        part = Part(start, stop, origin, buffer, steps.grouping, owned, made.content, received)
         return part, []
 
     def content(self, job: Job, steps: Recipe, sources: list[Part], old: list[Part]) -> int:
