@@ -190,7 +190,7 @@ def piece_calls(plan: Contraction, matrix: Matrix, factors: dict[int, int]) -> l
     row_blocks = 1 if matrix.row is None else -(-space.most(matrix.row) // EDGE)
     reach = (row_blocks * EDGE, column_blocks * EDGE)
     store = frame.add(plan.target, result_view(plan, column_blocks))
-    rows = plan.add_operand(frame, matrix.rows, matrix.row, reach[0])
+    rows = plan.add_operand(frame, matrix.rows, matrix.row, reach[0], held=True)
     columns = add_columns(plan, matrix, frame, reach[1])
     (value,) = plan.region.values
     for leaf in plan.region.leaves(value, plan.given):

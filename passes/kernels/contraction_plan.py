@@ -49,10 +49,14 @@ class Contraction:
         layout = self.request.operands[self.operands[side]]
         return view_of(layout, self.maps[side], self.space)
 
-    def add_operand(self, frame: Frame, side: int, lane: int | None, reach: int) -> int:
-        """An operand's buffer, bounded where `reach` elements along `lane` run past it."""
+    def add_operand(
+        self, frame: Frame, side: int, lane: int | None, reach: int, held: bool = False
+    ) -> int:
+        """An operand's buffer, bounded where `reach` elements along `lane` run past it (`held`: past
+        what a node holds).
+        """
         layout = self.request.operands[self.operands[side]]
-        view = guarded_view(self.view(side), layout, self.maps[side], self.space, lane, reach)
+        view = guarded_view(self.view(side), layout, self.maps[side], self.space, lane, reach, held)
         return frame.add(self.operands[side], view)
 
     @property

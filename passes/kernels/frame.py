@@ -163,9 +163,17 @@ def guarded(loops: Sequence[Loop], active: np.ndarray) -> list[Loop]:
 
 
 def guarded_view(
-    view: View, layout: Layout, amap: Map, space: Space, lane: int | None, reach: int
+    view: View,
+    layout: Layout,
+    amap: Map,
+    space: Space,
+    lane: int | None,
+    reach: int,
+    held: bool = False,
 ) -> View:
-    """Bounds where `reach` elements along a dim would run past the end of a tensor dimension."""
+    """Bounds where `reach` elements along a dim would run past the end of a tensor dimension;
+    `held`: or past what some node holds of it, and there is a bound to spare.
+    """
     if lane is None:
         return view
     for axis, each in enumerate(amap):
@@ -175,7 +183,11 @@ def guarded_view(
             continue
         top = starting(layout, each, axis, space) + step * (reach - 1)
         top += sum(abs(c) * (space.most(d) - 1) for d, c in each.terms if d != lane)
-        if top >= layout.physical[axis]:
+        end = layout.physical[axis]
+        if held and not view.bounds:
+            start, stop = layout.boxes()
+            end = int((stop - start)[space.active, axis].min())
+        if top >= end:
             view = view.bounded(axis_bound(layout, each, axis, space))
     return view
 
