@@ -52,8 +52,8 @@ class Contraction:
     def add_operand(
         self, frame: Frame, side: int, lane: int | None, reach: int, held: bool = False
     ) -> int:
-        """An operand's buffer, bounded where `reach` elements along `lane` run past it (`held`: past
-        what a node holds).
+        """An operand's buffer, bounded where `reach` elements along `lane` run past it (`held`:
+        past what a node holds).
         """
         layout = self.request.operands[self.operands[side]]
         view = guarded_view(self.view(side), layout, self.maps[side], self.space, lane, reach, held)

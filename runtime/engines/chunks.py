@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from dojocc.runtime.engines.access import Access, inside, trap
 from dojocc.runtime.engines.evaluate import pad_code
 from dojocc.runtime.engines.grids import Grid, Piece, grids, in_a_row, pieces
-from dojocc.runtime.engines.lazy import Lazy, Product, apply, expand
+from dojocc.runtime.engines.lazy import Lazy, Product, Ref, apply, expand, whole
 from dojocc.runtime.engines.loads import target_of, widen
 from dojocc.runtime.engines.multiplied import Factors, groups
 from dojocc.runtime.engines.thread import Descriptor
@@ -44,9 +45,9 @@ class Apply:
 
 @dataclass(eq=False)
 class Array:
-    """Values there are already: [nodes or 1, `own` open loops, 16], one for each register."""
+    """Values that are computed as a whole: one for each register, with `own` open loops."""
 
-    values: list[np.ndarray]
+    refs: list[Ref]
     own: int
     depth: int
     table: np.ndarray | None = None
@@ -55,16 +56,16 @@ class Array:
         return set()
 
     def prepare(self, nest: Nest, lanes: tuple[int, ...]) -> None:
-        every = [expand(value, self.own, self.depth, 1) for value in self.values]
+        every = [expand(whole(nest, ref), self.own, self.depth, 1) for ref in self.refs]
         shape = np.broadcast_shapes(*(value.shape for value in every))
         if len(every) == 1:
-            whole = every[0][..., None, :]
+            table = every[0][..., None, :]
         else:
-            whole = np.stack([np.broadcast_to(value, shape) for value in every], axis=-2)
-        if len(whole) == 1 and uniform(whole):
-            whole = whole[(slice(0, 1),) * whole.ndim]
-        split = lanes if whole.shape[-1] == LANES else (1,) * len(lanes)
-        self.table = whole.reshape(*whole.shape[:-1], *split)
+            table = np.stack([np.broadcast_to(value, shape) for value in every], axis=-2)
+        if len(table) == 1 and uniform(table):
+            table = table[(slice(0, 1),) * table.ndim]
+        split = lanes if table.shape[-1] == LANES else (1,) * len(lanes)
+        self.table = table.reshape(*table.shape[:-1], *split)
 
     def of(self, piece: Piece) -> np.ndarray:
         assert self.table is not None
@@ -81,6 +82,7 @@ class FromMemory:
     codes: np.ndarray | None = None
     grouping: bytes = b""
     mask: np.ndarray | None = None
+    known: bool = False
 
     def boundaries(self) -> set[int]:
         return {self.access.elements} if self.access.elements > 1 else set()
@@ -101,8 +103,10 @@ class FromMemory:
         self.codes = as_strided(first, (len(table), *shape), (table.strides[0], *steps))
         nodes = nest.nodes
         self.grouping = np.ascontiguousarray(part.grouping.of[nodes], np.int64).tobytes()
-        mask = nest.once(inside, access)
-        self.mask = None if mask is None else in_lanes(mask, access, lanes)
+        if not self.known:
+            mask = nest.once(inside, access)
+            self.mask = None if mask is None else in_lanes(mask, access, lanes)
+            self.known = True
 
     def of(self, piece: Piece) -> np.ndarray:
         assert self.codes is not None
@@ -183,37 +187,45 @@ def split_lanes(leaves: Sequence[Array | FromMemory | Multiplied], elements: int
     return tuple(a // b for a, b in zip(order, order[1:], strict=False)) or (1,)
 
 
-def carry_out(
-    nest: Nest,
-    access: Access,
-    value: Node,
-    keep: Node | None,
-    fmt: Descriptor,
-    pad: float,
-    leaves: Sequence[Array | FromMemory | Multiplied],
-) -> None:
-    """Compute `value` for all nodes of the nest and store it at `access`."""
-    lanes = split_lanes(leaves, access.elements)
-    for leaf in leaves:
-        leaf.prepare(nest, lanes)
-    product = next((leaf.product for leaf in leaves if isinstance(leaf, Multiplied)), None)
-    size = prod(access.counts) * LANES
-    target = Target(nest, access, fmt, pad, lanes)
-    for grid, factors in layouts(nest, product):
-        every = pieces(grid, size, 0 if factors is None else factors.longer(grid))
-        if factors is not None:
-            factors.prepare(grid, every[0])
+@dataclass(eq=False)
+class Store:
+    """A store of deferred values: what is computed, of which leaves, and where it goes."""
 
-        def do(own: slice, every: list[Piece] = every, factors: Factors | None = factors) -> None:
-            for piece in every[own]:
-                product = None if factors is None else factors.of(piece)
-                known: dict[int, np.ndarray] = {}
-                stored = evaluate(value, piece, product, known)
-                kept = None if keep is None else evaluate(keep, piece, product, known)
-                target.put(piece, stored, kept)
+    access: Access
+    value: Node
+    keep: Node | None
+    fmt: Descriptor
+    pad: float
+    leaves: Sequence[Array | FromMemory | Multiplied]
+    target: Target | None = None
 
-        work = size * grid.members.size * 4
-        in_pieces(do, len(every), work if factors is None else work + factors.work(grid))
+    def carry_out(self, nest: Nest) -> None:
+        """Compute the values for all nodes of the nest and store them."""
+        lanes = split_lanes(self.leaves, self.access.elements)
+        for leaf in self.leaves:
+            leaf.prepare(nest, lanes)
+        product = next((e.product for e in self.leaves if isinstance(e, Multiplied)), None)
+        size = prod(self.access.counts) * LANES
+        if self.target is None:
+            self.target = Target(nest, self.access, self.fmt, self.pad, lanes)
+        self.target.open(nest)
+        for grid, factors in layouts(nest, product):
+            every = pieces(grid, size, 0 if factors is None else factors.longer(grid))
+            if factors is not None:
+                factors.prepare(grid, every[0])
+            work = size * grid.members.size * 4
+            work += 0 if factors is None else factors.work(grid)
+            in_pieces(partial(self.some, every, factors), len(every), work)
+
+    def some(self, every: tuple[Piece, ...], factors: Factors | None, own: slice) -> None:
+        """Some of the pieces."""
+        assert self.target is not None
+        for piece in every[own]:
+            product = None if factors is None else factors.of(piece)
+            known: dict[int, np.ndarray] = {}
+            value = evaluate(self.value, piece, product, known)
+            keep = None if self.keep is None else evaluate(self.keep, piece, product, known)
+            self.target.put(piece, value, keep)
 
 
 def layouts(nest: Nest, product: Product | None) -> list[tuple[Grid, Factors | None]]:
@@ -255,23 +267,23 @@ class Target:
     def __init__(
         self, nest: Nest, access: Access, fmt: Descriptor, pad: float, lanes: tuple[int, ...]
     ) -> None:
-        place = nest.once(target_of, nest, access)
+        self.place = nest.once(target_of, nest, access)
         self.row, self.bias = FORMATS[fmt.fmt], fmt.bias
-        dtype = np.dtype(f"u{access.item}")
-        buffer, column = nest.memory.writable(place.low, place.high)
+        self.dtype = np.dtype(f"u{access.item}")
         loops = [(n, s if n > 1 else 0) for n, s in zip(access.counts, access.strides, strict=True)]
-        shape, steps = zip(*loops, *lane_steps(access, lanes), strict=True)
-        self.table = np.ndarray(
-            (len(buffer), *shape),
-            dtype,
-            buffer.data,
-            column + place.first,
-            (buffer.strides[0], *steps),
-        )
+        self.shape, self.steps = zip(*loops, *lane_steps(access, lanes), strict=True)
+        self.table = np.zeros(0, self.dtype)
         self.nodes = np.ascontiguousarray(nest.nodes, np.int64).tobytes()
         mask = nest.once(inside, access)
         self.mask = None if mask is None else in_lanes(mask, access, lanes)
         self.pad = pad_code(fmt, pad)
+
+    def open(self, nest: Nest) -> None:
+        """Find the bytes in memory."""
+        buffer, column = nest.memory.writable(self.place.low, self.place.high)
+        shape, steps = (len(buffer), *self.shape), (buffer.strides[0], *self.steps)
+        first = column + self.place.first
+        self.table = np.ndarray(shape, self.dtype, buffer.data, first, steps)
 
     def put(self, piece: Piece, value: np.ndarray, keep: np.ndarray | None) -> None:
         """Store a piece's values, where `keep` holds."""

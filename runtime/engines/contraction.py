@@ -8,9 +8,11 @@ BLAS.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,7 @@ class Operand:
 
     `mask` (broadcastable to values, or None): False where implicit padding reads as zero.
     `arranged`: the matrices made of an operand that is the same in every run, by their axes.
+    `again(nest)`: the operand in another run of the nest, where only bytes have changed.
     """
 
     values: np.ndarray
@@ -37,6 +40,7 @@ class Operand:
     mask: np.ndarray | None = None
     arranged: dict[tuple, np.ndarray] | None = None
     fmt: Descriptor | None = None
+    again: Callable[[Any], Operand] | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None:

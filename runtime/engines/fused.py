@@ -15,10 +15,10 @@ import numpy as np
 
 from dojocc.runtime.engines.access import Access, injective
 from dojocc.runtime.engines.blocks import distance
-from dojocc.runtime.engines.chunks import Apply, Array, FromMemory, Multiplied, Node, carry_out
+from dojocc.runtime.engines.chunks import Apply, Array, FromMemory, Multiplied, Node, Store
 from dojocc.runtime.engines.grids import grids
-from dojocc.runtime.engines.lazy import Last, Lazy, Product, Ref, in_last, whole
-from dojocc.runtime.engines.loads import Load, descriptor, load_values
+from dojocc.runtime.engines.lazy import Last, Lazy, LiveIn, Product, Ref, in_last, whole
+from dojocc.runtime.engines.loads import Load, descriptor
 from dojocc.runtime.engines.multiplied import groups
 from dojocc.runtime.engines.thread import Descriptor
 from dojocc.runtime.engines.tree import Op
@@ -53,6 +53,7 @@ def carry_out_all(nest: Nest, queue: list[Pending]) -> None:
         groups = [[store] for store in queue]
     shared = used_often(groups)
     for group in groups:
+        group.sort(key=lambda store: store.access.where())
         if not together(nest, group, shared):
             shared |= used_often([[store] for store in group])
             for store in group:
@@ -142,7 +143,9 @@ def together(nest: Nest, group: list[Pending], shared: set[int]) -> bool:
         keep = None if first.keep is None else packer.pack([s.keep for s in group if s.keep])
     except Unlike:
         return False
-    carry_out(nest, access, value, keep, first.fmt, first.pad, packer.leaves)
+    store = Store(access, value, keep, first.fmt, first.pad, packer.leaves)
+    store.carry_out(nest)
+    nest.repeat.stores.append(store)
     return True
 
 
@@ -220,10 +223,11 @@ class Packer:
 
     def arrays(self, refs: list[Ref]) -> Node:
         """Values that are computed as a whole."""
-        found = [whole(self.nest, ref) for ref in refs]
-        if len({array.dtype for array in found}) > 1:
+        if len({whole(self.nest, ref).dtype for ref in refs}) > 1:
             raise Unlike
-        return self.leaf(Array(found, refs[0].depth, self.depth))
+        if not all(isinstance(ref.value, (np.ndarray, LiveIn)) for ref in refs):
+            self.nest.repeat.able = False
+        return self.leaf(Array(refs, refs[0].depth, self.depth))
 
     def apply(self, lazies: list[Lazy]) -> Node:
         """A lanewise row on several registers."""
@@ -262,8 +266,7 @@ class Packer:
         loads = [ref.value for ref in refs if isinstance(ref.value, Load)]
         first = loads[0]
         if first.op.access.raw or isinstance(first.access.base, np.ndarray):
-            found = [load_values(self.nest, load) for load in loads]
-            return self.leaf(Array(found, refs[0].depth, self.depth))
+            return self.arrays(refs)
         step: tuple[int, int, int] | None = (0, 0, 0)
         if len(loads) > 1:
             pairs = zip(loads, loads[1:], strict=False)

@@ -82,12 +82,26 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
+class LiveIn:
+    """A register that the nest has not set."""
+
+    kind: str
+    number: int
+
+    def whole(self, nest: Nest) -> np.ndarray:
+        """What it holds: [nodes or 1, ...]."""
+        thread = nest.thread
+        read = {"v": thread.vector, "p": thread.predicate, "m": thread.accumulator}
+        return read[self.kind](self.number)
+
+
+@dataclass(frozen=True, eq=False)
 class Ref:
     """What a register held when it was read: `value` has axes for `depth` open loops, and
     `tail` axes behind them.
     """
 
-    value: np.ndarray | Load | Lazy | Product | Last
+    value: np.ndarray | Load | Lazy | Product | Last | LiveIn
     depth: int
     tail: int = 1
 
@@ -139,7 +153,7 @@ def deferred(nest: Nest, op: Op) -> Lazy | None:
         target = op.row.outputs[0]
         old = nest.ref(target.kind, int(op.fields[target.name]))
     made = Lazy(op, tuple(args), nest.depth, mask, old)
-    if all(isinstance(ref.value, np.ndarray) for ref in made.refs()):
+    if all(isinstance(ref.value, (np.ndarray, LiveIn)) for ref in made.refs()):
         return None
     return made
 
@@ -181,6 +195,8 @@ def whole(nest: Nest, ref: Ref, known: dict[int, np.ndarray] | None = None) -> n
     match value:
         case np.ndarray():
             return value
+        case LiveIn():
+            return value.whole(nest)
         case Load():
             return load_values(nest, value)
         case Product():

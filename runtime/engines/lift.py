@@ -20,11 +20,12 @@ from dojocc.runtime.engines.blocks import block_product
 from dojocc.runtime.engines.carried import all_loops, of_loop
 from dojocc.runtime.engines.evaluate import arguments, lanes_as, masked, uniform
 from dojocc.runtime.engines.fused import Pending, carry_out_all
-from dojocc.runtime.engines.lazy import Last, Lazy, Product, Ref, deferred, whole
+from dojocc.runtime.engines.lazy import Last, Lazy, LiveIn, Product, Ref, deferred, whole
 from dojocc.runtime.engines.loads import Load, descriptor, gather, load_values, store_values
 from dojocc.runtime.engines.products import product_reduction
 from dojocc.runtime.engines.proof import NotLiftable, Proof, access_of, prove
 from dojocc.runtime.engines.reductions import fold
+from dojocc.runtime.engines.repeat import Repeat
 from dojocc.runtime.engines.thread import Registers, Thread
 from dojocc.runtime.engines.tree import Block, Call, Loop, Op
 
@@ -85,6 +86,8 @@ class Nest:
         self.stepping = 0
         self.queue: list[Pending] = []
         self.known_values: dict[int, np.ndarray] | None = None
+        self.live_ins: dict[tuple[str, int], LiveIn] = {}
+        self.repeat = Repeat()
 
     def once(self, find: Callable[..., Any], *given: Any) -> Any:
         """`find(*given)`, which depends on scalars alone: remembered for the next run."""
@@ -111,6 +114,8 @@ class Nest:
         """
         slot = self.slots.get((kind, number))
         if slot is None:
+            if kind != "x" and (kind, number) != ("p", 0):
+                self.repeat.able = False
             value, depth = whole(number), 0
         else:
             value, depth = self.whole(kind, slot), slot.depth
@@ -125,6 +130,7 @@ class Nest:
     def whole(self, kind: str, slot: Slot) -> np.ndarray:
         """A register's value, computed now if it is not yet."""
         if not isinstance(slot.value, np.ndarray):
+            self.repeat.able &= self.known_values is not None
             slot.value = whole(self, Ref(slot.value, slot.depth, TAILS[kind]), self.known_values)
         return slot.value
 
@@ -133,8 +139,10 @@ class Nest:
         slot = self.slots.get((kind, number))
         if slot is not None:
             return Ref(slot.value, slot.depth, TAILS[kind])
-        read = {"v": self.thread.vector, "p": self.thread.predicate, "m": self.thread.accumulator}
-        return Ref(read[kind](number), 0, TAILS[kind])
+        if (kind, number) == ("p", 0):
+            return Ref(self.thread.predicate(0), 0)
+        live_in = self.live_ins.setdefault((kind, number), LiveIn(kind, number))
+        return Ref(live_in, 0, TAILS[kind])
 
     @property
     def defers(self) -> bool:
@@ -224,6 +232,7 @@ class Nest:
     def step(self, loop: Loop) -> None:
         """An inner loop in the machine's order, each iteration for all outer ones at once."""
         self.flush()
+        self.repeat.able = False
         self.stepping += 1
         for iteration in range(self.counts[loop]):
             self.thread.counters[loop.level] = iteration
@@ -300,6 +309,7 @@ class Nest:
     def touch(self, op: Op) -> None:
         """A load becomes a pending `Load`; a store is carried out."""
         if op.access.indexed:
+            self.repeat.able = False
             result = masked(op, gather(self, op), self)
             self.write("v", int(op.fields["d"]), result)
             return
@@ -311,6 +321,7 @@ class Nest:
         mask = op.row.mask
         if op.word in self.proof.aliased or (mask is not None and int(op.fields[mask.name])):
             self.flush()
+            self.repeat.able = False
             self.write("v", int(op.fields["d"]), masked(op, load_values(self, load).copy(), self))
         else:
             self.write("v", int(op.fields["d"]), load)
@@ -318,8 +329,11 @@ class Nest:
     def store(self, op: Op, access: Access) -> None:
         """Store now, or, where the value is still to be computed, with others later."""
         value = self.ref("v", int(op.fields["v"]))
-        if isinstance(value.value, np.ndarray | Load) or isinstance(access.base, np.ndarray):
+        if isinstance(value.value, np.ndarray | Load | LiveIn) or isinstance(
+            access.base, np.ndarray
+        ):
             self.flush()
+            self.repeat.able = False
             store_values(self, op, access)
             return
         keep = self.ref("p", int(op.fields["p"])) if int(op.fields["p"]) else None
@@ -355,6 +369,7 @@ class Nest:
             result = product_reduction(self, op, counts, carried, start) if op.row.product else None
             if result is None:
                 result = fold(self, op, counts, carried, start)
+        self.repeat.able &= isinstance(result, Product)
         self.slots[(target.kind, number)] = Slot(result, self.depth - carried)
 
     def start(self, kind: str, number: int, carried: int, view: str) -> np.ndarray:

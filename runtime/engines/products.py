@@ -41,7 +41,7 @@ def product_reduction(
     if op.row.unit == "matrix":
         left, right = matrix_operand(nest, op, "a", a), matrix_operand(nest, op, "b", b)
         if nest.defers and not np.any(start):
-            return Product(left, right, counts, reduced, len(counts) - carried)
+            return nest.repeat.of(Product(left, right, counts, reduced, len(counts) - carried))
         return contract(left, right, counts, reduced, start, nest.engine.exact)
     left, right = lane_operand(nest, op, "a", a), lane_operand(nest, op, "b", b)
     if left.values.shape[-2] > 1 and right.values.shape[-2] > 1:
@@ -52,7 +52,8 @@ def product_reduction(
         return None
     if nest.defers and not np.any(start):
         lanes = -2 if wide_left else -1
-        return Product(left, right, counts, reduced, len(counts) - carried, lanes)
+        product = Product(left, right, counts, reduced, len(counts) - carried, lanes)
+        return nest.repeat.of(product)
     result = contract(left, right, counts, reduced, first, nest.engine.exact)
     return result[..., :, 0] if wide_left else result[..., 0, :]
 
@@ -146,7 +147,11 @@ def from_memory(
     source = nest.once(source_of, nest, access, fmt, form)
     if source.fixed is not None:
         return source.fixed
-    return form(compared(nest, access, fmt, source))
+
+    def again(nest: Nest) -> Operand:
+        return replace(form(compared(nest, access, fmt, source)), again=again)
+
+    return again(nest)
 
 
 def source_of(
@@ -179,7 +184,9 @@ def source_of(
     key = (nest.thread.cls, nest.nodes.tobytes(), start, fixed, shape, access.item, fmt, form)
     known = nest.engine.machine.operands
     if key not in known:
-        known[key] = replace(form(compared(nest, access, fmt, source)), arranged={})
+        made = replace(form(compared(nest, access, fmt, source)), arranged={})
+        made.again = lambda _: made
+        known[key] = made
     return replace(source, fixed=known[key])
 
 

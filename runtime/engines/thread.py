@@ -1,8 +1,8 @@
 """The registers of one thread on a group of nodes that run in step.
 
 Scalars are a Python int while all nodes of the group agree, else an int64 array [nodes]; vector
-registers are [nodes, 16] of 4-byte items, accumulators [nodes, 8, 8] float32, predicates bool [nodes, 16]; the
-vector engine keeps one row of them where all nodes hold the same.
+registers are [nodes, 16] of 4-byte items, accumulators [nodes, 8, 8] float32, predicates bool
+[nodes, 16]; the vector engine keeps one row of them where all nodes hold the same.
 """
 
 from __future__ import annotations

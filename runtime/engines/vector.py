@@ -45,8 +45,15 @@ class Vector(Core):
             reads = places(still, as_it_runs(loop, counts).exposed)
             writes = places(still, set(nest.slots))
 
+            repeat, proof = nest.repeat, nest.proof
+
             def again(live: Registers) -> None:
-                Nest(self, still, counts, nest.script).run(loop, live)
+                other = Nest(self, still, counts, nest.script)
+                if live or not repeat.able:
+                    other.run(loop, live)
+                    return
+                other.proof = proof
+                repeat.run(other)
 
             self.tape.add(Event(again, reads, writes))
         return True
