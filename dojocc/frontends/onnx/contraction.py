@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import shape_of
+from dojocc.frontends.composites.convolution import add_channel_bias, convolve, transposed
 from dojocc.frontends.onnx.node import Node, Refusal, handles
-from dojocc.frontends.onnx.windows import conv_padding
+from dojocc.frontends.onnx.windows import pairs
 
 
 @handles("MatMul")
@@ -31,14 +32,6 @@ def gemm(node: Node) -> SSAValue:
     return b.emit("add", result, b.broadcast(b.scaled(node.weight(2), beta), shape_of(result)))
 
 
-def add_channel_bias(node: Node, result: SSAValue, bias: SSAValue | None) -> SSAValue:
-    """Add one number a channel (dim 1), if there is a bias."""
-    if bias is None:
-        return result
-    wide = node.b.emit("broadcast_in_dim", bias, dims=(1,), shape=shape_of(result))
-    return node.b.emit("add", result, wide)
-
-
 def kernel_of(node: Node, weight_shape: Sequence[int]) -> list[int]:
     kernel = list(weight_shape[2:])
     written = node.attr("kernel_shape")
@@ -51,7 +44,7 @@ def kernel_of(node: Node, weight_shape: Sequence[int]) -> list[int]:
 def convolution(node: Node) -> SSAValue:
     node.need_float()
     bias = node.weight(2) if node.has(2) else None
-    return add_channel_bias(node, convolved(node, node.x(), node.weight(1)), bias)
+    return add_channel_bias(node.b, convolved(node, node.x(), node.weight(1)), bias)
 
 
 def convolved(node: Node, x: SSAValue, weight: SSAValue) -> SSAValue:
@@ -60,25 +53,14 @@ def convolved(node: Node, x: SSAValue, weight: SSAValue) -> SSAValue:
     ones = [1] * len(kernel)
     strides = list(node.attr("strides") or ones)
     dilations = list(node.attr("dilations") or ones)
-    padding = conv_padding(node, shape_of(x)[2:], kernel, strides, dilations)
-    return node.b.emit(
-        "convolution",
-        x,
-        weight,
-        strides=strides,
-        padding=padding,
-        lhs_dilation=ones,
-        rhs_dilation=dilations,
-        groups=node.attr("group", 1),
-        layout="nchw",
-    )
+    padding = pairs(node, shape_of(x)[2:], kernel, strides, dilations)
+    return convolve(node.b, x, weight, strides, padding, dilations, node.attr("group", 1))
 
 
 @handles("ConvTranspose")
 def transposed_convolution(node: Node) -> SSAValue:
-    """A convolution of the input spread out by the strides, with the kernel turned round."""
     node.need_float()
-    b, x, weight = node.b, node.x(), node.weight(1)
+    x, weight = node.x(), node.weight(1)
     kernel = kernel_of(node, shape_of(weight))
     ones = [1] * len(kernel)
     strides = list(node.attr("strides") or ones)
@@ -86,33 +68,9 @@ def transposed_convolution(node: Node) -> SSAValue:
     extra = list(node.attr("output_padding") or [0] * len(kernel))
     reach = [(size - 1) * step for size, step in zip(kernel, dilations, strict=True)]
     crop = transposed_crop(node, shape_of(x)[2:], strides, reach, extra)
-    padding = []
-    for (low, high), far, more in zip(crop, reach, extra, strict=True):
-        padding += [far - low, far - high + more]
-    if min(padding) < 0:
-        raise Refusal(f"padding {crop} crops more than the kernel reaches")
-    result = b.emit(
-        "convolution",
-        x,
-        turned_weight(node, weight, node.attr("group", 1)),
-        strides=ones,
-        padding=padding,
-        lhs_dilation=strides,
-        rhs_dilation=dilations,
-        groups=node.attr("group", 1),
-        layout="nchw",
-    )
-    return add_channel_bias(node, result, node.weight(2) if node.has(2) else None)
-
-
-def turned_weight(node: Node, weight: SSAValue, groups: int) -> SSAValue:
-    """[in, out / groups, ...] to [out, in / groups, ...] with the spatial dims reversed."""
-    b, (inside, outside, *kernel) = node.b, shape_of(weight)
-    spatial = tuple(range(3, 3 + len(kernel)))
-    split = b.reshape(weight, (groups, inside // groups, outside, *kernel))
-    swapped = b.transpose(split, (0, 2, 1, *spatial))
-    flat = b.reshape(swapped, (groups * outside, inside // groups, *kernel))
-    return b.emit("reverse", flat, dims=tuple(range(2, 2 + len(kernel))))
+    groups = node.attr("group", 1)
+    result = transposed(node.b, x, weight, strides, crop, dilations, groups, extra)
+    return add_channel_bias(node.b, result, node.weight(2) if node.has(2) else None)
 
 
 def transposed_crop(

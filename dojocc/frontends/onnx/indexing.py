@@ -9,6 +9,9 @@ from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import BuildError, element_of, normal_axis, shape_of
+from dojocc.frontends.composites.indexing import from_front
+from dojocc.frontends.composites.indexing import gather_elements as elements_at
+from dojocc.frontends.composites.indexing import one_hot as hot_rows
 from dojocc.frontends.onnx.node import Node, Refusal, handles
 
 
@@ -20,10 +23,7 @@ def wrapped(node: Node, index: int, sizes: int | SSAValue) -> SSAValue:
         if outside.size:
             raise BuildError(f"index {outside.flat[0]} is outside a dim of {sizes}")
         return node.materialise(np.where(known < 0, known + sizes, known), node.proto.input[index])
-    b, indices = node.b, node.x(index)
-    far = b.constant(np.array(sizes, np.int32)) if isinstance(sizes, int) else sizes
-    negative = b.compare("LT", indices, b.like(indices, 0))
-    return b.select(negative, b.binary("add", indices, far), indices)
+    return from_front(node.b, node.x(index), sizes)
 
 
 @handles("Gather")
@@ -34,16 +34,9 @@ def gather(node: Node) -> SSAValue:
 
 @handles("GatherElements")
 def gather_elements(node: Node) -> SSAValue:
-    """Flat index arithmetic: along `axis` by the index, along the others by position."""
-    b, shape, wanted = node.b, node.shape(), node.shape(1)
-    axis = normal_axis(node.attr("axis", 0), len(shape))
-    strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
-    place = np.indices(wanted)
-    base = sum((place[i] * strides[i] for i in range(len(shape)) if i != axis), np.zeros(wanted))
-    rows = wrapped(node, 1, shape[axis])
-    offset = b.constant(base.astype(np.int32), f"{node.proto.output[0]}.offset")
-    flat = b.emit("add", b.scaled(rows, strides[axis]), offset)
-    return b.take(b.reshape(node.x(), (prod(shape),)), flat, 0)
+    axis = normal_axis(node.attr("axis", 0), node.rank())
+    rows = wrapped(node, 1, node.shape()[axis])
+    return elements_at(node.b, node.x(), rows, axis, node.proto.output[0])
 
 
 @handles("GatherND")
@@ -74,9 +67,7 @@ def one_hot(node: Node) -> SSAValue:
     axis = normal_axis(node.attr("axis", -1), rank)
     negative = b.compare("LT", indices, b.like(indices, 0))
     indices = b.select(negative, b.plus(indices, depth), indices)
-    column = b.reshape(indices, (*shape_of(indices)[:axis], 1, *shape_of(indices)[axis:]))
-    steps = b.constant(np.arange(depth, dtype=np.int32).reshape([-1] + [1] * (rank - 1 - axis)))
-    hit = b.compare("EQ", column, steps)
+    hit = hot_rows(b, indices, depth, axis)
     values = node.x(2)
     off = b.reshape(b.slice(values, [0], [1]), ())
     on = b.reshape(b.slice(values, [1], [2]), ())

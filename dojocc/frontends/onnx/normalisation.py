@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
-
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import Builder, normal_axis, shape_of
+from dojocc.frontends.build import normal_axis, shape_of
+from dojocc.frontends.composites.normalisation import (
+    centred,
+    group_norm,
+    grouped,
+    instance_norm,
+    rms_norm,
+)
 from dojocc.frontends.onnx.node import Node, Refusal, handles
 
 
@@ -24,27 +28,11 @@ def batch_normalization(node: Node) -> SSAValue:
     return node.b.emit("batch_norm_inference", node.x(), *rows, epsilon=epsilon, feature=1)
 
 
-def centred(b: Builder, x: SSAValue, axes: Sequence[int], epsilon: float):
-    """(x - mean) / sqrt(variance + epsilon) over the axes, the mean and the reciprocal root."""
-    mean = b.reduce("mean", x, axes)
-    shifted = b.binary("subtract", x, mean)
-    variance = b.reduce("mean", b.emit("multiply", shifted, shifted), axes)
-    root = b.emit("rsqrt", b.plus(variance, epsilon))
-    return b.binary("multiply", shifted, root), mean, root
-
-
-def by_channel(b: Builder, row: SSAValue, rank: int) -> SSAValue:
-    """One number a channel, shaped to broadcast along dim 1."""
-    return b.reshape(row, (shape_of(row)[0], *[1] * (rank - 2)))
-
-
 @handles("InstanceNormalization")
 def instance_normalization(node: Node) -> SSAValue:
     node.need_float()
-    b, rank = node.b, node.rank()
-    normal, _, _ = centred(b, node.x(), range(2, rank), node.attr("epsilon", 1e-5))
-    scaled = b.binary("multiply", normal, by_channel(b, node.weight(1), rank))
-    return b.binary("add", scaled, by_channel(b, node.weight(2), rank))
+    epsilon = node.attr("epsilon", 1e-5)
+    return instance_norm(node.b, node.x(), node.weight(1), node.weight(2), epsilon)
 
 
 @handles("GroupNormalization")
@@ -52,14 +40,11 @@ def group_normalization(node: Node) -> SSAValue:
     """Scale and bias are per group before opset 21, per channel since."""
     node.need_float()
     b, shape, groups = node.b, node.shape(), node.attr("num_groups")
-    split = b.reshape(node.x(), (shape[0], groups, prod(shape[1:]) // groups))
-    normal, _, _ = centred(b, split, [2], node.attr("epsilon", 1e-5))
-    scale, bias = node.weight(1), node.weight(2)
+    epsilon, scale, bias = node.attr("epsilon", 1e-5), node.weight(1), node.weight(2)
     if shape_of(scale)[0] == shape[1] and not (node.opset < 21 and groups == shape[1]):
-        normal = b.reshape(normal, shape)
-        scale, bias = (by_channel(b, row, len(shape)) for row in (scale, bias))
-    else:
-        scale, bias = (b.reshape(row, (groups, 1)) for row in (scale, bias))
+        return group_norm(b, node.x(), groups, scale, bias, epsilon)
+    normal, _, _ = grouped(b, node.x(), groups, epsilon)
+    scale, bias = (b.reshape(row, (groups, 1)) for row in (scale, bias))
     return b.reshape(b.binary("add", b.binary("multiply", normal, scale), bias), shape)
 
 
@@ -81,13 +66,10 @@ def layer_normalization(node: Node) -> tuple[SSAValue | None, ...]:
 
 @handles("RMSNormalization", "SimplifiedLayerNormalization")
 def rms_normalization(node: Node) -> SSAValue:
-    """x / sqrt(mean(x^2) + epsilon) * scale."""
     node.need_float()
-    b, x = node.b, node.x()
     axis = normal_axis(node.attr("axis", -1), node.rank())
-    power = b.reduce("mean", b.emit("multiply", x, x), range(axis, node.rank()))
-    root = b.emit("rsqrt", b.plus(power, node.attr("epsilon", 1e-5)))
-    return b.binary("multiply", b.binary("multiply", x, root), node.weight(1))
+    axes = range(axis, node.rank())
+    return rms_norm(node.b, node.x(), axes, node.weight(1), node.attr("epsilon", 1e-5))
 
 
 @handles("LpNormalization")

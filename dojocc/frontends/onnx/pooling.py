@@ -2,89 +2,51 @@
 
 from __future__ import annotations
 
-import math
-from functools import reduce
+from dataclasses import replace
 
 import numpy as np
 from xdsl.dialects.builtin import f32, i32
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import shape_of
+from dojocc.frontends.composites.pooling import (
+    Window,
+    averaged,
+    ceil_extra,
+    largest_with_places,
+)
 from dojocc.frontends.onnx.kinds import BITS
 from dojocc.frontends.onnx.narrow import integer_range
 from dojocc.frontends.onnx.node import Node, Refusal, handles, type_name
-from dojocc.frontends.onnx.windows import ceil_extra, pairs, window_counts
-
-MOST_PADDED = 2
-"""Padded dims of a window that an access of the machine can leave out by its bounds."""
+from dojocc.frontends.onnx.windows import pairs
 
 
-class Window:
+def window_of(node: Node) -> Window:
     """The window of a pooling node, by spatial dim."""
-
-    def __init__(self, node: Node) -> None:
-        self.sizes = node.shape()[2:]
-        self.kernel = list(node.attr("kernel_shape"))
-        ones = [1] * len(self.kernel)
-        if len(self.kernel) != len(self.sizes):
-            raise Refusal(f"kernel_shape {self.kernel} on {len(self.sizes)} spatial dims")
-        self.strides = list(node.attr("strides") or ones)
-        self.dilations = list(node.attr("dilations") or ones)
-        self.pads = pairs(node, self.sizes, self.kernel, self.strides, self.dilations)
-        rows = zip(self.kernel, self.dilations, strict=True)
-        self.reach = [(size - 1) * step + 1 for size, step in rows]
-        self.extra = [0] * len(self.kernel)
-        if node.attr("ceil_mode", 0):
-            rows = zip(self.sizes, self.pads, self.reach, self.strides, strict=True)
-            self.extra = [ceil_extra(*row) for row in rows]
-
-    def reduce(self, node: Node, kind: str, x: SSAValue) -> SSAValue:
-        """The window over x; with more than two padded dims the pad is made first."""
-        ends = zip(self.pads, self.extra, strict=True)
-        pads = [(low, high + extra) for (low, high), extra in ends]
-        if sum(map(any, pads)) > MOST_PADDED:
-            zero = node.b.full(-math.inf if kind == "max" else 0, ())
-            low, high = ([0, 0, *side] for side in zip(*pads, strict=True))
-            x, pads = node.b.pad(x, low, high, zero), [(0, 0)] * len(pads)
-        padding = [0, 0, 0, 0, *(amount for pair in pads for amount in pair)]
-        return node.b.emit(
-            "reduce_window",
-            x,
-            kind=kind,
-            window=[1, 1, *self.kernel],
-            strides=[1, 1, *self.strides],
-            padding=padding,
-            dilation=[1, 1, *self.dilations],
-        )
-
-    def counts(self, padded: bool) -> np.ndarray:
-        """Elements averaged by each window, an array over the spatial dims."""
-        lines = [
-            window_counts(
-                size,
-                self.pads[dim],
-                self.extra[dim],
-                self.reach[dim],
-                self.dilations[dim],
-                self.strides[dim],
-                padded,
-            )
-            for dim, size in enumerate(self.sizes)
-        ]
-        return reduce(np.multiply.outer, lines)
+    sizes, kernel = node.shape()[2:], list(node.attr("kernel_shape"))
+    ones = [1] * len(kernel)
+    if len(kernel) != len(sizes):
+        raise Refusal(f"kernel_shape {kernel} on {len(sizes)} spatial dims")
+    strides, dilations = (list(node.attr(n) or ones) for n in ("strides", "dilations"))
+    pads = pairs(node, sizes, kernel, strides, dilations)
+    plain = Window(sizes, kernel, strides, dilations, pads, [0] * len(kernel))
+    if not node.attr("ceil_mode", 0):
+        return plain
+    rows = zip(sizes, pads, plain.reach, strides, strict=True)
+    return replace(plain, extra=[ceil_extra(*row) for row in rows])
 
 
 @handles("MaxPool")
 def max_pool(node: Node) -> SSAValue | tuple[SSAValue, SSAValue]:
     """Integers of a byte are exact in FP32. With places, tap by tap."""
-    window, b = Window(node), node.b
+    window, b = window_of(node), node.b
     if node.uses(1):
         return max_with_places(node, window)
     if node.is_float():
-        return window.reduce(node, "max", node.x())
+        return window.reduce(b, "max", node.x())
     if node.kind() not in BITS:
         raise Refusal(f"{type_name(node.kind())} is not supported")
-    result = window.reduce(node, "max", b.convert(node.x(), f32))
+    result = window.reduce(b, "max", b.convert(node.x(), f32))
     return b.convert(b.emit("maximum", result, b.like(result, integer_range(node.kind())[0])), i32)
 
 
@@ -95,48 +57,16 @@ def max_with_places(node: Node, window: Window) -> tuple[SSAValue, SSAValue]:
     order = [0, 1, *reversed(spatial)] if node.attr("storage_order", 0) else range(len(shape))
     turned = np.arange(np.prod(shape)).reshape([shape[i] for i in order])
     places = turned.transpose(np.argsort(list(order))).astype(np.int32)
-    low = [0, 0, *(pad[0] for pad in window.pads)]
-    ends = zip(window.pads, window.extra, strict=True)
-    high = [0, 0, *(pad[1] + extra for pad, extra in ends)]
-    least = b.full(-math.inf, ()) if node.is_float() else b.full(np.iinfo(np.int32).min, (), i32)
-    x = b.pad(node.x(), low, high, least)
-    pairs = list(zip(low, high, strict=True))
-    wide = np.pad(places, pairs)
-    best = place = None
-    for tap in np.ndindex(*window.kernel):
-        first = [0, 0, *(t * d for t, d in zip(tap, window.dilations, strict=True))]
-        strides = [1, 1, *window.strides]
-        spans = [0, 0, *window.reach]
-        last = [
-            size - (0 if axis < 2 else spans[axis] - 1 - first[axis])
-            for axis, size in enumerate(shape_of(x))
-        ]
-        part = b.slice(x, first, last, strides)
-        where = tuple(map(slice, first, last, strides))
-        there = b.constant(wide[where], f"{node.proto.output[1]}.places")
-        if best is None or place is None:
-            best, place = part, there
-            continue
-        more = b.compare("GT", part, best)
-        best, place = b.select(more, part, best), b.select(more, there, place)
-    assert best is not None and place is not None
-    return best, place
+    return largest_with_places(b, window, node.x(), places, f"{node.proto.output[1]}.places")
 
 
 @handles("AveragePool")
 def average_pool(node: Node) -> SSAValue:
     node.need_float()
-    window = Window(node)
-    total = window.reduce(node, "sum", node.x())
-    return averaged(node, total, window.counts(bool(node.attr("count_include_pad", 0))))
-
-
-def averaged(node: Node, total: SSAValue, counts: np.ndarray) -> SSAValue:
-    """Each window's sum times one over its count; counts that differ become a constant plane."""
-    if counts.min() == counts.max():
-        return node.b.scaled(total, 1 / float(counts.flat[0]))
-    shares = node.b.constant((1 / counts).astype(np.float32), f"{node.proto.output[0]}.shares")
-    return node.b.binary("multiply", total, shares)
+    window = window_of(node)
+    total = window.reduce(node.b, "sum", node.x())
+    counts = window.counts(bool(node.attr("count_include_pad", 0)))
+    return averaged(node.b, total, counts, f"{node.proto.output[0]}.shares")
 
 
 @handles("LpPool")
@@ -151,7 +81,7 @@ def norm_pool(node: Node) -> SSAValue:
             terms = b.emit("multiply", x, x)
         case _:
             terms = b.emit("power", size, b.like(size, order))
-    total = Window(node).reduce(node, "sum", terms)
+    total = window_of(node).reduce(b, "sum", terms)
     if order == 1:
         return total
     return b.emit("sqrt", total) if order == 2 else b.emit("power", total, b.like(total, 1 / order))

@@ -12,7 +12,8 @@ from xdsl.dialects.builtin import f32, i32
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import normal_axis, shape_of
-from dojocc.frontends.onnx.contraction import add_channel_bias, convolved
+from dojocc.frontends.composites.convolution import add_channel_bias
+from dojocc.frontends.onnx.contraction import convolved
 from dojocc.frontends.onnx.kinds import BITS
 from dojocc.frontends.onnx.narrow import SMALL, integer_range, rounded_to
 from dojocc.frontends.onnx.node import Node, Refusal, handles, type_name
@@ -131,7 +132,7 @@ def quantised_convolution(node: Node) -> SSAValue:
     b = node.b
     sums = convolved(node, centred(node, 0, 2, False), channel_centred(node, 3, 5))
     if node.has(8):
-        sums = add_channel_bias(node, sums, b.convert(node.x(8), f32))
+        sums = add_channel_bias(node.b, sums, b.convert(node.x(8), f32))
     left, right, result = (b.convert(node.x(i), f32) for i in (1, 4, 6))
     ratio = b.binary("divide", b.binary("multiply", left, right), result)
     if len(shape_of(ratio)) == 1:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import normal_axes, shape_of
+from dojocc.frontends.composites.resize import interpolation, picked, weighted
 from dojocc.frontends.onnx.node import Node, Refusal, handles
 
 MODES = {"nearest": "nearest", "linear": "linear", "cubic": "cubic", "bilinear": "linear"}
@@ -35,9 +35,9 @@ def resize(node: Node) -> SSAValue:
         if axis.out == axis.size and axis.scale == 1 and axis.region == (0.0, 1.0):
             continue
         if MODES[mode] == "nearest" and not is_cropped(node):
-            x = picked(node, x, number, nearest_rows(node, axis))
+            x = picked(node.b, x, number, nearest_rows(node, axis))
         else:
-            x = weighted(node, x, number, weights(node, axis, MODES[mode]))
+            x = extrapolated(node, x, number, weights(node, axis, MODES[mode]))
     return x
 
 
@@ -137,24 +137,6 @@ def nearest_rows(node: Node, axis: Axis) -> np.ndarray:
     return np.clip(rows, 0, axis.size - 1).astype(np.int64)
 
 
-def picked(node: Node, x: SSAValue, number: int, rows: np.ndarray) -> SSAValue:
-    size, out = shape_of(x)[number], len(rows)
-    if out % size == 0 and np.array_equal(rows, np.repeat(np.arange(size), out // size)):
-        return repeated(node, x, number, out // size)
-    return node.b.reorder(x, rows, number)
-
-
-def repeated(node: Node, x: SSAValue, axis: int, times: int) -> SSAValue:
-    """Every row of one dim `times` times in a row."""
-    if times == 1:
-        return x
-    shape = list(shape_of(x))
-    wide = [*shape[: axis + 1], times, *shape[axis + 1 :]]
-    dims = [i for i in range(len(wide)) if i != axis + 1]
-    spread = node.b.emit("broadcast_in_dim", x, dims=dims, shape=wide)
-    return node.b.reshape(spread, [*shape[:axis], shape[axis] * times, *shape[axis + 1 :]])
-
-
 def weights(node: Node, axis: Axis, mode: str) -> tuple[np.ndarray, np.ndarray]:
     """(out, size) weights of the source rows in each row of the result, and which rows lie outside.
 
@@ -162,54 +144,25 @@ def weights(node: Node, axis: Axis, mode: str) -> tuple[np.ndarray, np.ndarray]:
     """
     where = places(node, axis, axis.scale * axis.size)  # ONNX keeps its fraction here
     spread = min(axis.scale, 1.0) if node.attr("antialias", 0) else 1.0
-    reach = {"nearest": 1, "linear": 1, "cubic": 2}[mode] / spread
-    table = np.zeros((axis.out, axis.size))
     if mode == "nearest":
+        table = np.zeros((axis.out, axis.size))
         table[np.arange(axis.out), nearest_rows(node, axis)] = 1
     else:
-        shape = kernel(mode, node.attr("cubic_coeff_a", -0.75))
-        for row, place in enumerate(where):
-            first, last = int(np.floor(place - reach)), int(np.ceil(place + reach))
-            steps = np.arange(first, last + 1)
-            parts = shape((steps - place) * spread)
-            if node.attr("exclude_outside", 0):
-                parts = parts * ((steps >= 0) & (steps < axis.size))
-            parts = parts / parts.sum()
-            np.add.at(table[row], np.clip(steps, 0, axis.size - 1), parts)
+        cubic, inside = node.attr("cubic_coeff_a", -0.75), bool(node.attr("exclude_outside", 0))
+        table = interpolation(where, axis.size, mode, cubic, spread, inside)
     outside = (where < 0) | (where > axis.size - 1) if is_cropped(node) else where != where
     return table.astype(np.float32), outside
 
 
-def kernel(mode: str, a: float) -> Callable[[np.ndarray], np.ndarray]:
-    """A neighbour's weight by its distance: a tent, or the cubic of Keys with coefficient `a`."""
-
-    def tent(distance: np.ndarray) -> np.ndarray:
-        return np.clip(1 - np.abs(distance), 0, None)
-
-    def cubic(distance: np.ndarray) -> np.ndarray:
-        x = np.abs(distance)
-        near = (a + 2) * x**3 - (a + 3) * x**2 + 1
-        far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
-        return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
-
-    return tent if mode == "linear" else cubic
-
-
-def weighted(
+def extrapolated(
     node: Node, x: SSAValue, number: int, given: tuple[np.ndarray, np.ndarray]
 ) -> SSAValue:
     """The product of one dim with its weights; rows outside hold extrapolation_value."""
     table, outside = given
-    b, rank = node.b, len(shape_of(x))
-    name = f"{node.proto.output[0]}.weights{number}"
-    result = b.dot_general(x, b.constant(table, name), ([number], [1]))
-    result = b.transpose(result, back(number, rank))
+    b, name = node.b, f"{node.proto.output[0]}.weights{number}"
+    result = weighted(b, x, number, table, name)
     if not outside.any():
         return result
-    mask = b.constant(outside.reshape([-1] + [1] * (rank - 1 - number)), f"{name}.outside")
+    ones = [1] * (len(shape_of(x)) - 1 - number)
+    mask = b.constant(outside.reshape(-1, *ones), f"{name}.outside")
     return b.select(mask, b.like(result, node.attr("extrapolation_value", 0.0)), result)
-
-
-def back(axis: int, rank: int) -> Sequence[int]:
-    """The permutation that puts the last dim, which a product leaves there, back to `axis`."""
-    return [*range(axis), rank - 1, *range(axis, rank - 1)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from dojocc.frontends.onnx.node import Node, Refusal
 
 
@@ -38,34 +36,3 @@ def pairs(
     if len(pads) != 2 * rank:
         raise Refusal(f"pads {pads} do not have two numbers for each of {rank} dims")
     return [(pads[i], pads[i + rank]) for i in range(rank)]
-
-
-def conv_padding(
-    node: Node,
-    sizes: Sequence[int],
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-) -> list[int]:
-    """low, high of each spatial dim in turn."""
-    return [amount for pair in pairs(node, sizes, kernel, strides, dilations) for amount in pair]
-
-
-def ceil_extra(size: int, pad: tuple[int, int], reach: int, stride: int) -> int:
-    """Padding that ceil_mode adds; a last window counts only if it starts before the end pad."""
-    room = size + sum(pad) - reach
-    count = -(-room // stride) + 1
-    if (count - 1) * stride >= size + pad[0]:
-        count -= 1
-    return max((count - 1) * stride - room, 0)
-
-
-def window_counts(
-    size: int, pad: tuple[int, int], extra: int, reach: int, step: int, stride: int, padded: bool
-) -> np.ndarray:
-    """How many elements each window of one dim averages; written padding counts if `padded`."""
-    low, high = pad
-    starts = np.arange(-low, size + high + extra - reach + 1, stride)
-    taps = starts[:, None] + np.arange(0, reach, step)[None, :]
-    first, last = (-low, size + high) if padded else (0, size)
-    return ((taps >= first) & (taps < last)).sum(1)
