@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 from xdsl.dialects.builtin import f32, i1, i32
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import Builder, element_of, shape_of
+from dojocc.frontends.build import element_of, shape_of
+from dojocc.frontends.composites.arithmetic import floor_remainder, short_power, whole_power
 from dojocc.frontends.onnx.kinds import BITS
 from dojocc.frontends.onnx.narrow import SMALL, power_of_two, rounded_to, wrapped_to
 from dojocc.frontends.onnx.node import Node, Refusal, Value, handles, type_name
@@ -93,15 +94,9 @@ def mean(node: Node) -> SSAValue:
 def mod(node: Node) -> SSAValue:
     """C's fmod, or the remainder with the divisor's sign."""
     left, right = two(node)
-    rest = node.b.emit("remainder", left, right)
     if node.attr("fmod", 0):
-        return rest
-    zero = node.b.like(rest, 0)
-    differs = node.b.emit(
-        "xor", node.b.compare("LT", rest, zero), node.b.compare("LT", right, zero)
-    )
-    wrong = node.b.emit("and", differs, node.b.compare("NE", rest, zero))
-    return node.b.select(wrong, node.b.emit("add", rest, right), rest)
+        return node.b.emit("remainder", left, right)
+    return floor_remainder(node.b, left, right)
 
 
 @handles("Pow")
@@ -110,7 +105,7 @@ def power(node: Node) -> SSAValue:
     exponent = node.known(1)
     base = node.x(0)
     if exponent is not None and exponent.size == 1 and node.rank(1) <= node.rank(0):
-        short = short_power(node, base, float(exponent.reshape(-1)[0]))
+        short = short_power(node.b, base, float(exponent.reshape(-1)[0]))
         if short is not None:
             return short
     if element_of(base) == f32:
@@ -123,31 +118,6 @@ def power(node: Node) -> SSAValue:
     off = b.emit("abs", b.emit("subtract", real, near))
     close = b.compare("LT", off, b.scaled(b.emit("abs", real), 1e-5))
     return b.convert(b.select(close, near, real), i32)
-
-
-def whole_power(b: Builder, base: SSAValue, exponent: SSAValue) -> SSAValue:
-    """By squaring, over the bits of an exponent below 32; 1 / base^n, cut off, if negative."""
-    sign = b.compare("LT", exponent, b.like(exponent, 0))
-    size = b.emit("minimum", b.emit("abs", exponent), b.like(exponent, 31))
-    result = b.like(base, 1)
-    for bit in range(5):
-        there = b.compare("NE", b.emit("and", size, b.like(size, 1 << bit)), b.like(size, 0))
-        result = b.select(there, b.emit("multiply", result, base), result)
-        base = b.emit("multiply", base, base)
-    return b.select(sign, b.emit("divide", b.like(result, 1), result), result)
-
-
-def short_power(node: Node, x: SSAValue, exponent: float) -> SSAValue | None:
-    square = x if exponent not in (2, 3) else node.b.emit("multiply", x, x)
-    match exponent:
-        case 1 | 2:
-            return square
-        case 3:
-            return node.b.emit("multiply", square, x)
-        case 0.5 if element_of(x) == f32:
-            return node.b.emit("sqrt", x)
-        case _:
-            return None
 
 
 @handles("Reciprocal")
