@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dojocc.cache import Cache, compile_cached
 from dojocc.compiler import After, compile_model
-from dojocc.frontends.read import Shapes
+from dojocc.frontends.read import Shapes, opened
 from dojocc.options import Defects, Options
 from dojocc.runtime.program import Program
 from dojocc.runtime.program import load as load_program
@@ -29,11 +29,14 @@ def compile(
     progress: Callable[[str, int, int], None] | None = None,
     dram: bool = True,
     cache: bool = True,
+    example_inputs: Any = None,
+    example_kwargs: Mapping[str, Any] | None = None,
 ) -> Program:
     """The program of a model.
 
-    `model`: path (.onnx, .dojotext, .mlir), bytes, onnx.ModelProto or xDSL ModuleOp. `target`:
-    name, path of a target file, or Target. `shapes`: input name -> sizes, where sizes are open.
+    `model`: path (.onnx, .pt2, .stablehlo, .mlir, .dojotext), bytes, onnx.ModelProto, PyTorch
+    module with `example_inputs` (positional) and `example_kwargs`, torch.export.ExportedProgram,
+    JAX export or xDSL ModuleOp. `target`: name, path of a target file, or Target. `shapes`: input name -> sizes, where sizes are open.
     `defects`: {"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}.
     Without `dram`, weights that SRAM does not hold are not loaded from DRAM as the model runs.
     `after(pass, module)` is called behind each pass, `progress(name, number, count)` before each.
@@ -42,6 +45,7 @@ def compile(
     Raises DojoError (dojocc.runtime.errors) with what, where, numbers and help.
     """
     options = Options(target, precision, shapes, defects, optimize, seed, dram)
+    model = opened(model, example_inputs, example_kwargs)
     if after is None and cache:
         result = compile_cached(model, options, Cache.of_environment(), progress)
     else:

@@ -16,7 +16,7 @@ from dojocc import __version__
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, form_of
 from dojocc.fitting import with_suggestions
-from dojocc.frontends.read import read_model
+from dojocc.frontends.read import opened, read_model
 from dojocc.options import Options
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
@@ -68,6 +68,7 @@ def compile_model(
     then work.
     """
     wanted = PIPELINE if steps is None else steps
+    model = opened(model)
     try:
         with one_blas_thread():
             return _compile(model, options, stop_at, after, watch, wanted)

@@ -12,57 +12,111 @@ from xdsl.dialects.builtin import ModuleOp
 from dojocc.dialects.context import DojoContext
 from dojocc.frontends.ir_file import parse_ir, read_ir
 from dojocc.frontends.onnx import import_onnx
+from dojocc.frontends.stablehlo import StableText, import_stablehlo, is_stablehlo, text_of_jax
 from dojocc.frontends.text import import_text, parse_text
+from dojocc.frontends.text_file import read_text
+from dojocc.frontends.torch import TorchGraph, import_torch
+from dojocc.frontends.torch.export import graph_of, is_exported, is_module, load_exported
 from dojocc.runtime.errors import UsageError
 
 Shapes = Mapping[str, Sequence[int]]
 
-ONNX, TEXT, IR = "onnx", "text", "mlir"
-SUFFIXES = {".onnx": ONNX, ".dojotext": TEXT, ".mlir": IR}
+ONNX, TEXT, IR, TORCH, STABLEHLO = "onnx", "text", "mlir", "torch", "stablehlo"
+SUFFIXES = {
+    ".onnx": ONNX,
+    ".dojotext": TEXT,
+    ".mlir": IR,
+    ".pt2": TORCH,
+    ".stablehlo": STABLEHLO,
+}
 TEXT_STARTS = (b"model ", b"model\t", b"#")
 IR_STARTS = (b"builtin.module", b"module", b'"builtin.module"', b"//")
+ZIP_START = b"PK\x03\x04"
+NAMES = {TEXT: "a text model", IR: "an IR file", TORCH: "an exported program"}
+NAMES[STABLEHLO] = "StableHLO"
 
 
 def kind_of(model: Any) -> str:
-    """`onnx`, `text` or `mlir`: by the suffix of a path, by the first bytes of content."""
+    """`onnx`, `text`, `mlir`, `torch` or `stablehlo`: by the type of an object, the suffix of a
+    path, the first bytes of content; .mlir files by what stands in them."""
     if isinstance(model, onnx.ModelProto):
         return ONNX
+    if isinstance(model, TorchGraph):
+        return TORCH
+    if isinstance(model, StableText):
+        return STABLEHLO
     if isinstance(model, bytes):
         return kind_of_content(model)
-    return SUFFIXES.get(Path(model).suffix.lower(), ONNX)
+    path = Path(model)
+    kind = SUFFIXES.get(path.suffix.lower(), ONNX)
+    if kind == IR and path.is_file() and is_stablehlo(path.read_bytes()):
+        return STABLEHLO
+    return kind
 
 
 def kind_of_content(content: bytes) -> str:
     start = content[:256].lstrip()
-    if start.startswith(IR_STARTS):
-        return IR
+    if start.startswith(IR_STARTS) or start.startswith(b"func.func"):
+        return STABLEHLO if is_stablehlo(content) else IR
+    if start.startswith(ZIP_START):
+        return TORCH
     return TEXT if start.startswith(TEXT_STARTS) else ONNX
+
+
+def opened(model: Any, inputs: Any = None, keywords: Mapping[str, Any] | None = None) -> Any:
+    """The model in a form that can be read again and again: what a framework exports is exported
+    once. `inputs` and `keywords` are example inputs of a PyTorch module."""
+    if is_module(model) or is_exported(model) or inputs is not None or keywords is not None:
+        return graph_of(model, inputs, keywords)
+    text = text_of_jax(model)
+    if text is not None:
+        return text
+    if isinstance(model, str | Path | bytes) and kind_of(model) == TORCH:
+        return load_exported(model)
+    return model
 
 
 def read_model(model: Any, context: DojoContext, shapes: Shapes | None = None) -> ModuleOp:
     """A module of the nn dialect; its large constants are in `context.resources`.
 
-    `model` is a path, bytes, an onnx.ModelProto or an xDSL ModuleOp (which is left as it is).
+    `model` is a path, bytes, an onnx.ModelProto, an exported PyTorch program, a JAX export, or an
+    xDSL ModuleOp (which is left as it is).
     """
+    model = opened(model)
     if isinstance(model, ModuleOp):
         refuse_shapes(shapes, "a module")
         return model.clone()
-    if not isinstance(model, str | Path | bytes | onnx.ModelProto):
+    if not isinstance(model, str | Path | bytes | onnx.ModelProto | TorchGraph | StableText):
         raise UsageError(
             "this kind of model cannot be compiled",
             where=f"{type(model).__module__}.{type(model).__qualname__}",
-            help="give a path, bytes, an onnx.ModelProto or an xDSL ModuleOp",
+            help="give a path, bytes, an onnx.ModelProto, a PyTorch module or exported program, "
+            "a JAX export, or an xDSL ModuleOp",
         )
     kind = kind_of(model)
     if kind == ONNX:
-        return import_onnx(model, context, shapes)
+        return import_onnx(model, context, shapes)  # pyright: ignore[reportArgumentType]
+    refuse_shapes(shapes, NAMES[kind])
+    if isinstance(model, TorchGraph):
+        return import_torch(model, context)
+    if isinstance(model, StableText):
+        return import_stablehlo(model.text, context, model.name)
     assert not isinstance(model, onnx.ModelProto)
-    refuse_shapes(shapes, "a text model" if kind == TEXT else "an IR file")
+    return read_written(model, kind, context)
+
+
+def read_written(model: str | Path | bytes, kind: str, context: DojoContext) -> ModuleOp:
+    """A model that is a text, in a file or as bytes."""
+    if kind == TEXT and not isinstance(model, bytes):
+        return import_text(model, context)
+    if kind == IR and not isinstance(model, bytes):
+        return read_ir(model, context)
     if isinstance(model, bytes):
-        text = model.decode("utf-8", "replace")
-        name = "model bytes"
-        return parse_text(text, context, name) if kind == TEXT else parse_ir(text, context, name)
-    return import_text(model, context) if kind == TEXT else read_ir(model, context)
+        text, name = model.decode("utf-8", "replace"), "model bytes"
+    else:
+        text, name = read_text(Path(model)), str(model)
+    parse = {TEXT: parse_text, IR: parse_ir, STABLEHLO: import_stablehlo}[kind]
+    return parse(text, context, name)
 
 
 def refuse_shapes(shapes: Shapes | None, what: str) -> None:

@@ -1,1 +1,6 @@
-"""The PyTorch frontend: `export_module` and `read_exported` make a graph, `import_torch` nn."""
+"""The PyTorch frontend: `export.py` makes a `TorchGraph`, `import_torch` turns it into nn."""
+
+from dojocc.frontends.torch.graph import TorchGraph
+from dojocc.frontends.torch.importer import import_torch
+
+__all__ = ["TorchGraph", "import_torch"]

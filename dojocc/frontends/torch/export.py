@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,21 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "no message")
 
 
-def load_exported(path: str | Path) -> TorchGraph:
-    """The graph of a file that torch.export.save wrote."""
-    torch = framework("torch", f"{path} (an exported PyTorch program)")
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}")
+def load_exported(source: str | Path | bytes) -> TorchGraph:
+    """The graph of a file that torch.export.save wrote, or of its bytes."""
+    name = "model bytes" if isinstance(source, bytes) else str(source)
+    torch = framework("torch", f"{name} (an exported PyTorch program)")
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise InputError(f"there is no file {name}")
     try:
-        exported = torch.export.load(str(path))
+        exported = torch.export.load(BytesIO(source) if isinstance(source, bytes) else name)
     except Exception as error:  # whatever a damaged archive makes the loader raise
         raise InputError(
-            f"{path} is not an exported PyTorch program",
+            f"{name} is not an exported PyTorch program",
             where=f"{type(error).__name__}: {first_line(error)}",
             help="write it with torch.export.save(torch.export.export(module, inputs), path)",
         ) from error
-    return read_exported(exported, str(path))
+    return read_exported(exported, name)
 
 
 def read_exported(exported: Any, name: str = "the exported program") -> TorchGraph:
