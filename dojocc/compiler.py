@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from dojocc import __version__
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, form_of
+from dojocc.dialects.function import input_names, main_function
 from dojocc.fitting import with_suggestions
 from dojocc.frontends.read import opened, read_model
 from dojocc.options import Options
@@ -107,6 +108,7 @@ def _compile(
     watch = watch or (lambda name, number, count: None)
     watch("import", 0, len(passes) + 2)
     module = read_model(model, context, options.shapes)
+    inputs = input_names(main_function(module)) if level_of(form_of(module)) == "nn" else ()
     passes = passes_from(passes, form_of(module))
     names = ["import", *(each.name for each in passes), "emit"]
     result = Compilation(context, module, passes={"import": time.perf_counter() - start})
@@ -126,10 +128,18 @@ def _compile(
     run_pipeline(context, module, passes, behind, result.passes)
     if stop_at is None:
         begun = time.perf_counter()
-        result.program = emit_program(context, module, record(options, passes, context, mapping))
+        emitted = emit_program(context, module, record(options, passes, context, mapping))
+        result.program = with_inputs_ordered(emitted, inputs)
         result.passes["emit"] = time.perf_counter() - begun
     result.seconds = time.perf_counter() - start
     return result
+
+
+def with_inputs_ordered(program: Program, names: Sequence[str]) -> Program:
+    """Inputs as the model orders them; streams take them in the order of their first use."""
+    place = {name: number for number, name in enumerate(names)}
+    rows = sorted(program.inputs, key=lambda port: place.get(port.name, len(place)))
+    return replace(program, inputs=tuple(rows))
 
 
 def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) -> tuple[Pass, ...]:
