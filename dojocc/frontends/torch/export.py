@@ -8,6 +8,8 @@ memory.
 from __future__ import annotations
 
 import operator
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -25,15 +27,22 @@ from dojocc.runtime.errors import DojoError, InputError, UnsupportedError, Usage
 assert importer, "importing it enrols the handlers, which say what is kept whole"
 
 WHAT = "a PyTorch model"
+MODULE_KEY = "dojocc.module"
+"""Where a graph that torch.compile captured keeps the module of a call."""
+ROOT = re.compile(r"^L\['\w+'\]")
+"""How torch.compile spells the module that it was given."""
 ALSO_WIDE = ("float32", "int32", "int64", "float64", "bool", "int8", "uint8", "int16", "float16")
 
 
 def export_module(
-    module: Any, inputs: Sequence[Any], keywords: Mapping[str, Any] | None = None
+    module: Any,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any] | None = None,
+    name: str | None = None,
 ) -> TorchGraph:
-    """An nn.Module's graph for inputs like these."""
+    """An nn.Module's graph for inputs like these; `name` is for messages."""
     torch = framework("torch", WHAT)
-    name = type(module).__qualname__
+    name = name or type(module).__qualname__
     try:
         with torch.no_grad():
             exported = torch.export.export(module, tuple(inputs), dict(keywords or {}))
@@ -78,7 +87,9 @@ def read_exported(exported: Any, name: str = "the exported program") -> TorchGra
     for op in list(table):
         if handler_key(op) in HANDLERS:
             table.pop(op)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # PyTorch copies its own deprecated classes and warns of it.
+        warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
         flat = exported.run_decompositions(table)
     refuse_changes(flat, name)
     return Reader(flat, name).graph()
@@ -231,13 +242,16 @@ class Reader:
 
 def module_of(node: Any) -> tuple[str, str]:
     """(path, class) of the module whose forward made a call."""
+    marked = (node.meta.get("custom") or {}).get(MODULE_KEY)
+    if marked is not None:
+        return marked
     stack = node.meta.get("nn_module_stack") or {}
     rows = [row for row in stack.values() if isinstance(row, tuple)]
     if not rows:
         return "", ""
     path, kind = rows[-1][0], rows[-1][1]
     text = kind if isinstance(kind, str) else kind.__qualname__
-    return str(path).removeprefix("L['self']").lstrip("."), text.rpartition(".")[2]
+    return ROOT.sub("", str(path)).lstrip("."), text.rpartition(".")[2]
 
 
 def dtype_name(dtype: Any) -> str:

@@ -83,3 +83,14 @@ class TorchGraph:
     nodes: Sequence[TorchNode]
     outputs: Sequence[tuple[Reference | float | None, str]]
     remarks: Sequence[str] = field(default_factory=tuple)
+
+    def meta_of(self, reference: Reference) -> Meta:
+        """Type and shape of a value of the graph."""
+        held = self.held.get(reference.name)
+        if held is not None:
+            return Meta(held.dtype, tuple(held.array.shape))
+        found = [meta for name, _, meta in self.inputs if name == reference.name]
+        for node in self.nodes:
+            if node.name == reference.name:
+                found += [meta for meta in (node.results[reference.index or 0],) if meta]
+        return found[0]
