@@ -23,6 +23,7 @@ from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.emit import emit_program
 from dojocc.passes.pipeline import PIPELINE, Step, default_passes, pipeline_text, run_pipeline
+from dojocc.passes.relay import Relays
 from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.report.mapping import mapping_of
 from dojocc.runtime.errors import DoesNotFit, DojoError, UsageError
@@ -150,6 +151,8 @@ def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) 
         "shard": {"dram": options.dram},
         "tile": {},
     }
+    if any(step.make is Relays for step in wanted):
+        chosen["shard"]["relay_worth"] = Relays().worth
     if options.optimize >= BLOCKS_FROM:
         chosen["tile"] = {"accumulators": ACCUMULATORS}
     passes = default_passes(wanted, chosen)

@@ -10,6 +10,8 @@ from math import ceil, prod
 
 import numpy as np
 
+from dojocc.passes.solve.collective_choice import POST
+from dojocc.passes.solve.relay_estimate import Relaying, relayed_cycles
 from dojocc.passes.solve.traffic import Reading, traffic
 from dojocc.passes.solve.work import Work
 from dojocc.runtime.layout import Layout
@@ -40,9 +42,12 @@ class Rates:
     detour: float = 1.0  # load of the busiest link over what it is with no node dead
     dram_bytes: float = 0.0  # a cycle, from all DIPs together; 0 where there is none
     dram_cycles: int = 0  # from a load's start to its first bytes
+    relaying: Relaying | None = None  # where readers of the same bytes pass them on
 
     @staticmethod
-    def of(target: Target) -> Rates:
+    def of(target: Target, relay_worth: float = 0.0) -> Rates:
+        """`relay_worth`: exchanges are relayed where that takes at most so many times the cycles of
+        pushes."""
         node, mesh, sync = target.node, target.mesh, target.sync
         dip = min(target.dips.hbm_bytes_per_s, target.dips.mesh_bytes_per_s)
         return Rates(
@@ -60,6 +65,17 @@ class Rates:
             DETOUR if target.dead else 1.0,
             target.dips.count * dip / node.clock_hz,
             ceil(target.dips.hbm_ns * 1e-9 * node.clock_hz) + mesh.message_cycles,
+            Relaying(
+                mesh.link_bytes,
+                mesh.message_cycles + sync.semaphore_cycles + POST,
+                int(mesh.hop_cycles),
+                DETOUR if target.dead else 1.0,
+                relay_worth,
+                (target.die.rows, target.die.cols),
+                round(target.die.edge_ns * 1e-9 * node.clock_hz),
+            )
+            if relay_worth
+            else None,
         )
 
 
@@ -102,7 +118,8 @@ class Moved:
 def exchange_cost(
     src: Layout | None, dst: Layout, rates: Rates, reading: Reading | None = None
 ) -> Moved:
-    """Cost of bringing a tensor from one layout to another, every piece straight from its giver.
+    """Cost of bringing a tensor from one layout to another: every piece straight from its giver, or
+    passed on among readers of the same where the target relays and that is clearly cheaper.
 
     By the busiest port, the busiest link and the node that starts the most transfers, as the timing
     model has them; whole packets of a typical transfer are counted. `src` is None where the source
@@ -118,7 +135,12 @@ def exchange_cost(
     way = sum(found.hops) * rates.hop_cycles
     for hops, size in zip(found.hops, rates.die, strict=True):
         way += hops // size * rates.crossing_cycles
-    return Moved(found.bytes, ceil(rates.exchange_cycles + moving + way))
+    moving += way
+    if rates.relaying is not None:
+        relayed = relayed_cycles(src, dst, reading is None, found, rates.relaying)
+        if relayed is not None and relayed <= rates.relaying.worth * moving:
+            moving = relayed
+    return Moved(found.bytes, ceil(rates.exchange_cycles + moving))
 
 
 def load_cost(dst: Layout, rates: Rates) -> Moved:

@@ -74,12 +74,13 @@ class Shard(Pass):
 
     sram_budget: int | None = None
     dram: bool = True
+    relay_worth: float = 0.0  # that of the relay pass, where it runs: exchanges then cost less
 
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         if ctx.target is None:
             raise UsageError("the shard pass needs a target", help="give one with --target")
         rows, columns = logical_grid(ctx.target).shape
-        rates = Rates.of(ctx.target)
+        rates = Rates.of(ctx.target, self.relay_worth)
         budget = self.sram_budget or ctx.target.node.sram_bytes - RESERVED
         planner = Planner(machine_of(ctx.target, (int(rows), int(columns))), rates, budget)
         for function in op.ops:

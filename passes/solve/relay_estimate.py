@@ -1,0 +1,111 @@
+"""Estimated cycles of an exchange whose readers pass on what they read, from two layouts alone.
+
+Nodes that differ only along axes which shard nothing of the destination read the same: they are a
+group, a line along each such axis. Their bytes are parted evenly, each takes its part, and parts go
+round one axis and then the other, as in relay_choice.py, which models the same from segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+from dojocc.passes.solve.traffic_loads import Traffic
+from dojocc.runtime.axes import SIDE
+from dojocc.runtime.layout import Layout
+
+
+@dataclass(frozen=True)
+class Relaying:
+    """What the estimate needs of a target: bytes a cycle of a link, cycles from the start of a list
+    to the start of the next besides hops and bytes, cycles a hop, how many times longer a link is
+    held beside a dead node, how many times the cycles of pushes a relay may take; rows and columns
+    of a die, and what a hop to the next takes more."""
+
+    link_bytes: int
+    latency: int
+    hop: int
+    detour: float
+    worth: float
+    die: tuple[int, int] = (1 << 30, 1 << 30)
+    crossing: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """Members along one axis of a group: how many, how many nodes from one to the next, and
+    whether it goes from row to row (0) or from column to column (1)."""
+
+    size: int
+    gap: int
+    side: int
+
+
+def lines_of(layout: Layout) -> list[Line]:
+    """The lines along which nodes hold the same of a layout."""
+    used = {axis for dim in layout.dims for axis in dim.axes if dim.step}
+    found = []
+    for side, word in enumerate(("row", "col")):
+        size, split = layout.grid[side], layout.split[side]
+        mine = {axis for axis in used if SIDE[axis] == side}
+        if not mine:
+            found.append(Line(size, 1, side))
+        elif mine == {f"outer_{word}"}:
+            found.append(Line(size // split, 1, side))
+        elif mine == {f"inner_{word}"}:
+            found.append(Line(split, size // split, side))
+    return [line for line in found if line.size > 1]
+
+
+def gathers(src: Layout, dst: Layout, lines: Sequence[Line]) -> bool:
+    """True where the members of a group hold what the group reads, in even parts."""
+    if src.split != dst.split and dst.split != (1, 1):
+        return False
+    size = 1
+    for held, read in zip(src.dims, dst.dims, strict=True):
+        if read.axes and (read.axes != held.axes[: len(read.axes)] or not held.axes):
+            return False
+        if read.step and held.axes == read.axes and held.step != read.step:
+            return False
+        size *= max(1, -(-read.extent // held.step)) if held.step and held.axes != read.axes else 1
+    members = 1
+    for line in lines:
+        members *= line.size
+    return size * 2 > members
+
+
+def relayed_cycles(
+    src: Layout | None, dst: Layout, plain: bool, found: Traffic, relaying: Relaying
+) -> float | None:
+    """Cycles behind the barrier, or None where no nodes read the same. `plain`: elements keep their
+    index; `found`: what pushes would load."""
+    lines = lines_of(dst)
+    if not lines or not found.bytes:
+        return None
+    members = 1
+    for line in lines:
+        members *= line.size
+    each = dst.bytes / members / relaying.link_bytes
+    passed = min(
+        sum(turns(order, number, each, relaying) for number in range(len(order)))
+        for order in permutations(lines)
+    )
+    if plain and src is not None and gathers(src, dst, lines):
+        return passed
+    taken = max(found.port, found.link * relaying.detour) / members / relaying.link_bytes
+    return taken + relaying.latency + sum(found.hops) * relaying.hop + passed
+
+
+def turns(order: Sequence[Line], number: int, each: float, relaying: Relaying) -> float:
+    """Cycles of going along one of the lines: round it as a ring, or all at once."""
+    line, block = order[number], each
+    for before in order[:number]:
+        block *= before.size
+    step = relaying.latency + 2 * line.gap * relaying.hop
+    spare = relaying.detour - 1
+    over = line.size * line.gap // relaying.die[line.side] * relaying.crossing
+    ring = (line.size - 1) * max(block * (line.gap + spare), block + step) + over
+    middle = line.size // 2 * (line.size - line.size // 2) * line.gap
+    pushed = max(line.size - 1, middle + spare * (line.size // 2) * (line.size - 1))
+    return min(ring, block * pushed + step + over)
