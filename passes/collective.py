@@ -69,7 +69,13 @@ def costs_of(target: Target) -> Costs:
         mesh.usable_share,
         DETOURS if target.dead else (1.0, 1.0),
         MIXED,
+        round(target.die.edge_ns * 1e-9 * target.node.clock_hz) if several_dies(target) else 0,
+        (target.die.rows, target.die.cols),
     )
+
+
+def several_dies(target: Target) -> bool:
+    return (target.rows, target.cols) != (target.die.rows, target.die.cols)
 
 
 def lower(op: CollectiveOp, target: Target) -> Lowered:

@@ -49,6 +49,8 @@ class Rates:
         """`relay_worth`: exchanges are relayed where that takes at most so many times the cycles of
         pushes."""
         node, mesh, sync = target.node, target.mesh, target.sync
+        crossing = round(target.die.edge_ns * 1e-9 * node.clock_hz)
+        several = (target.rows, target.cols) != (target.die.rows, target.die.cols)
         dip = min(target.dips.hbm_bytes_per_s, target.dips.mesh_bytes_per_s)
         return Rates(
             node.matrix_rows,
@@ -61,7 +63,7 @@ class Rates:
             sync.region_barrier_cycles + mesh.message_cycles + 2 * sync.semaphore_cycles,
             mesh.usable_share,
             (target.die.rows, target.die.cols),
-            round(target.die.edge_ns * 1e-9 * node.clock_hz),
+            crossing,
             DETOUR if target.dead else 1.0,
             target.dips.count * dip / node.clock_hz,
             ceil(target.dips.hbm_ns * 1e-9 * node.clock_hz) + mesh.message_cycles,
@@ -72,7 +74,7 @@ class Rates:
                 DETOUR if target.dead else 1.0,
                 relay_worth,
                 (target.die.rows, target.die.cols),
-                round(target.die.edge_ns * 1e-9 * node.clock_hz),
+                crossing if several else 0,
             )
             if relay_worth
             else None,

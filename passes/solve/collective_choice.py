@@ -33,7 +33,8 @@ class Costs:
     """Numbers of a target: bytes a cycle and port, cycles to start a transfer, for one more entry,
     a hop, a semaphore and the barrier; share of a link that can be used; how much longer a link
     next to a dead node is held, on the way from row to row and along a row, and how much
-    longer steps take where chains go along different axes."""
+    longer steps take where chains go along different axes; what a hop to the next die takes more,
+    and rows and columns of a die."""
 
     link_bytes: int
     message: int
@@ -44,6 +45,8 @@ class Costs:
     share: float
     detours: tuple[float, float] = (1.0, 1.0)
     mixed: float = 1.0
+    crossing: int = 0
+    die: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,10 @@ the destination buffer of a member that has it already:
   one flow each way, and a port takes every piece once;
 - direct: every member pushes to all others of its line at once, which is one step.
 
+A long axis may be gone through in two phases: first between outer parts of it, from each member to
+those at its place in the other parts, then inside the parts. A ring of 95 members takes 94 steps;
+five parts of 19 take 4 long ones and 18 short ones.
+
 Chains share the bytes evenly; they may go along the axes in different orders. What no group reads
 is pushed by its holder: a chain of one step, the last.
 """
@@ -31,11 +35,35 @@ ALONG_ROW, ALONG_COLUMN = 0, 1
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One way along lines of members: the axis; into how many outer parts its lines are cut, and
+    whether this goes from part to part (`outer`) or inside them; whether as a ring."""
+
+    axis: int
+    parts: int
+    outer: bool
+    ring: bool
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The order of axes for each chain, and by axis whether it is gone through as a ring."""
+    """The order of axes for each chain; by axis whether it is gone through as a ring, the outer
+    parts that its lines are cut into, and whether as a ring from part to part."""
 
     orders: tuple[tuple[int, int], ...]
     rings: tuple[bool, bool]
+    parts: tuple[int, int] = (1, 1)
+    far_rings: tuple[bool, bool] = (True, True)
+
+    def phases(self, chain: int) -> list[Phase]:
+        """What a chain does, one after another."""
+        found = []
+        for axis in self.orders[chain]:
+            parts = self.parts[axis]
+            if parts > 1:
+                found.append(Phase(axis, parts, True, self.far_rings[axis]))
+            found.append(Phase(axis, parts, False, self.rings[axis]))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +101,19 @@ class Lines:
         return (at - self.at[some]) * self.stride[some]
 
 
-def lines_of(groups: Groups, axis: int) -> Lines:
-    """The lines of members along an axis."""
+def lines_of(groups: Groups, phase: Phase) -> Lines:
+    """The lines of members that a phase goes along. Lines that its parts do not divide are one
+    part."""
     of = groups.of
     place = np.arange(len(of)) - groups.first[of]
     row, col = np.divmod(place, groups.cols[of])
-    if axis == ALONG_ROW:
-        return Lines(groups.cols[of], col, np.ones(len(of), np.int64))
-    return Lines(groups.rows[of], row, groups.cols[of])
+    along = phase.axis == ALONG_ROW
+    size, at = (groups.cols[of], col) if along else (groups.rows[of], row)
+    stride = np.ones(len(of), np.int64) if along else groups.cols[of]
+    inner = np.where(size % phase.parts == 0, size // phase.parts, size)
+    if phase.outer:
+        return Lines(size // inner, at // inner, stride * inner)
+    return Lines(inner, at % inner, stride)
 
 
 def relay(segments: np.ndarray, groups: Groups, pieces: Pieces, plan: Plan) -> np.ndarray:
@@ -109,21 +142,25 @@ def parts_of(pieces: Pieces, members: int, chains: int) -> list[Pieces]:
 
 def chain_moves(groups: Groups, pieces: Pieces, plan: Plan, chain: int) -> list[np.ndarray]:
     """The moves of one chain."""
-    order = [lines_of(groups, axis) for axis in plan.orders[chain]]
-    rings = [plan.rings[axis] for axis in plan.orders[chain]]
     members = len(groups.node)
     found = [moves_of(pieces.rows, chain, 0, pieces.rows["operand"] + 1)]
     # Pieces that members hold themselves can be sent in the step that copies them.
     step = 0 if pieces.local else 1
+    # What a member has by now, named by a member whose piece is in it.
+    name = np.arange(members)
     own = blocks_of(pieces.rows, pieces.member, members)
-    sources = blocks_of(pieces.rows, pieces.member, members, True) if pieces.local else own
-    longest = [int(lines.size.max(initial=1)) for lines in order]
-    step = passed(groups, order[0], rings[0], own, sources, np.arange(members), step, chain, found)
-    if pieces.local and longest[0] == 1:
-        step = 1
-    line = np.arange(members) - order[0].at * order[0].stride
-    joined = blocks_of(pieces.rows, line[pieces.member], members)
-    passed(groups, order[1], rings[1], joined, joined, line, step, chain, found)
+    fresh = True
+    for phase in plan.phases(chain):
+        lines = lines_of(groups, phase)
+        if int(lines.size.max(initial=1)) == 1:
+            continue
+        blocks = own if fresh else blocks_of(pieces.rows, name[pieces.member], members)
+        sources = blocks
+        if fresh and pieces.local:
+            sources = blocks_of(pieces.rows, pieces.member, members, True)
+        step = passed(groups, lines, phase.ring, blocks, sources, name, step, chain, found)
+        name = name[np.arange(members) - lines.at * lines.stride]
+        fresh = False
     return found
 
 

@@ -12,7 +12,8 @@ from itertools import product
 import numpy as np
 
 from dojocc.passes.solve.collective_choice import POST, Costs
-from dojocc.passes.solve.relay import ALONG_COLUMN, ALONG_ROW, Plan, lines_of, relay
+from dojocc.passes.solve.relay import ALONG_COLUMN, ALONG_ROW, Phase, Plan, lines_of, relay
+from dojocc.passes.solve.relay_estimate import parts_of
 from dojocc.passes.solve.relay_groups import Groups, Pieces, find_groups, fold, share_out
 from dojocc.passes.solve.routing import detours
 from dojocc.passes.solve.segments import moved_bytes
@@ -88,7 +89,8 @@ def best_plan(
 
 
 def all_plans(groups: Groups) -> list[Plan]:
-    """Ways to go along the axes: one chain or two, in one order or in both."""
+    """Ways to go along the axes: one chain or two, in one order or in both; long axes whole or in
+    parts."""
     axes = [bool((size > 1).any()) for size in (groups.cols, groups.rows)]
     if all(axes):
         chains = [(order,) * count for order in ORDERS for count in (1, 2)]
@@ -96,7 +98,25 @@ def all_plans(groups: Groups) -> list[Plan]:
     else:
         chains = [(ORDERS[0 if axes[ALONG_ROW] else 1],) * count for count in (1, 2)]
     across, down = ((True, False) if used else (True,) for used in axes)
-    return [Plan(orders, rings) for orders in chains for rings in product(across, down)]
+    found = [Plan(orders, rings) for orders in chains for rings in product(across, down)]
+    cuts = [parts_worth(size) for size in (groups.cols, groups.rows)]
+    for parts in product(*cuts):
+        if parts != (1, 1):
+            far = [(True, False) if each > 1 else (True,) for each in parts]
+            found += [
+                Plan(orders, (True, True), parts, rings)
+                for orders in chains
+                for rings in product(*far)
+            ]
+    return found
+
+
+def parts_worth(size: np.ndarray) -> tuple[int, ...]:
+    """Parts that lines of so many members may be cut into: none, or those that take few steps."""
+    longest = int(size.max(initial=1))
+    if (size[size > 1] != longest).any():
+        return (1,)
+    return (1, *sorted(parts_of(longest)))
 
 
 def plan_cycles(
@@ -104,64 +124,74 @@ def plan_cycles(
 ) -> float:
     """Modelled cycles of all steps behind the one in which members take their pieces. `number`:
     list entries that pass on what each member takes."""
-    size = moved_bytes(pieces.rows)
-    load = np.bincount(pieces.member, size, len(groups.node)) / costs.link_bytes / len(plan.orders)
-    total = 0.0
-    for phase in (0, 1):
-        axes = [order[phase] for order in plan.orders]
-        blocks = [phase_block(groups, load, order, phase) for order in plan.orders]
-        parts = [phase_block(groups, number, order, phase) for order in plan.orders]
-        total += phase_cycles(groups, axes, blocks, parts, plan, costs)
-    return total
+    load = moved_bytes(pieces.rows)
+    load = np.bincount(pieces.member, load, len(groups.node)) / costs.link_bytes / len(plan.orders)
+    chains = [chain_phases(groups, load, number, plan.phases(c)) for c in range(len(plan.orders))]
+    return sum(phase_cycles(groups, list(side), costs) for side in zip(*chains, strict=True))
 
 
-def phase_block(groups: Groups, load: np.ndarray, order: tuple[int, int], phase: int) -> np.ndarray:
-    """By group, the largest block that is passed on in a phase."""
-    if phase:
-        lines = lines_of(groups, order[0])
-        load = np.bincount(
-            np.arange(len(load)) - lines.at * lines.stride, load, minlength=len(load)
+@dataclass(frozen=True, eq=False)
+class Passing:
+    """A phase of a chain: members and nodes from one to the next by group; the largest block of
+    each that is passed on, in packets, and its list entries."""
+
+    phase: Phase
+    length: np.ndarray
+    gap: np.ndarray
+    block: np.ndarray
+    entries: np.ndarray
+
+
+def chain_phases(
+    groups: Groups, load: np.ndarray, number: np.ndarray, phases: list[Phase]
+) -> list[Passing]:
+    """The phases of a chain with what they pass on."""
+    count, found = len(groups.first), []
+    for phase in phases:
+        lines = lines_of(groups, phase)
+        length, block, entries = np.ones(count), np.zeros(count), np.zeros(count)
+        for most, each in ((length, lines.size), (block, load), (entries, number)):
+            np.maximum.at(most, groups.of, each)
+        apart = 1
+        if phase.outer:
+            across = groups.cols if phase.axis == ALONG_ROW else groups.rows
+            apart = np.maximum(across // np.maximum(length, 1), 1)
+        found.append(Passing(phase, length, groups.gaps[:, phase.axis] * apart, block, entries))
+        first = np.arange(len(load)) - lines.at * lines.stride
+        load, number = (
+            np.bincount(first, each, minlength=len(load))[first] for each in (load, number)
         )
-    most = np.zeros(len(groups.first))
-    np.maximum.at(most, groups.of, load)
-    return most
+    return found
 
 
-def phase_cycles(
-    groups: Groups,
-    axes: list[int],
-    blocks: list[np.ndarray],
-    parts: list[np.ndarray],
-    plan: Plan,
-    costs: Costs,
-) -> float:
+def phase_cycles(groups: Groups, passing: list[Passing], costs: Costs) -> float:
     """Cycles of one phase of all chains side by side, of the slowest group.
 
-    On an axis whose members are `gap` nodes apart, as many groups lie one between the other and
-    share their links.
+    On an axis whose members are `gap` nodes apart, as many groups, or lines of one, lie one between
+    the other and share their links.
     """
     count = len(groups.first)
     port, alone, turns = np.zeros((3, count))
     links = np.zeros((2, count))
-    for axis, block, part in zip(axes, blocks, parts, strict=True):
-        length = groups.cols if axis == ALONG_ROW else groups.rows
-        gap = groups.gaps[:, axis]
-        latency = costs.message + 2 * gap * costs.hop + costs.semaphore + POST
-        moving = np.maximum(block, part * costs.entry)
+    for each in passing:
+        axis, length, gap = each.phase.axis, each.length, each.gap
+        hops = 2 * gap * (costs.hop + costs.crossing / costs.die[1 - axis])
+        latency = costs.message + hops + costs.semaphore + POST
+        moving = np.maximum(each.block, each.entries * costs.entry)
         spare = costs.detours[1 if axis == ALONG_ROW else 0] - 1
-        if plan.rings[axis]:
-            each = np.where(length > 1, moving, 0)
-            rounds, crossing = np.maximum(length - 1, 0), each * gap
+        if each.phase.ring:
+            through = np.where(length > 1, moving, 0)
+            rounds, crossing = np.maximum(length - 1, 0), through * gap
         else:
-            each, rounds = (length - 1) * moving, np.minimum(length - 1, 1)
+            through, rounds = (length - 1) * moving, np.minimum(length - 1, 1)
             crossing = length // 2 * (length - length // 2) * gap * moving
             spare *= length // 2
-        port += each
+        port += through
         # Round a dead node the next line's links carry one flow more.
-        links[axis] += (crossing + spare * each) / costs.share
-        alone = np.maximum(alone, np.where(length > 1, each + latency, 0))
+        links[axis] += (crossing + spare * through) / costs.share
+        alone = np.maximum(alone, np.where(length > 1, through + latency, 0))
         turns = np.maximum(turns, rounds)
-    alone = alone + EACH_LIST * len(axes)
+    alone = alone + EACH_LIST * len(passing)
     return float((turns * np.maximum(np.maximum(alone, port), links.max(0))).max(initial=0))
 
 

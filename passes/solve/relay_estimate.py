@@ -16,6 +16,12 @@ from dojocc.runtime.axes import SIDE
 from dojocc.runtime.layout import Layout
 
 
+LONG = 24
+"""Members from which lines are also gone along in parts."""
+CUTS = 2
+"""Numbers of parts that are tried."""
+
+
 @dataclass(frozen=True)
 class Relaying:
     """What the estimate needs of a target: bytes a cycle of a link, cycles from the start of a list
@@ -87,25 +93,47 @@ def relayed_cycles(
     for line in lines:
         members *= line.size
     each = dst.bytes / members / relaying.link_bytes
-    passed = min(
-        sum(turns(order, number, each, relaying) for number in range(len(order)))
-        for order in permutations(lines)
-    )
+    passed = min(round_trip(order, each, relaying) for order in permutations(lines))
     if plain and src is not None and gathers(src, dst, lines):
         return passed
     taken = max(found.port, found.link * relaying.detour) / members / relaying.link_bytes
     return taken + relaying.latency + sum(found.hops) * relaying.hop + passed
 
 
-def turns(order: Sequence[Line], number: int, each: float, relaying: Relaying) -> float:
-    """Cycles of going along one of the lines: round it as a ring, or all at once."""
-    line, block = order[number], each
-    for before in order[:number]:
-        block *= before.size
-    step = relaying.latency + 2 * line.gap * relaying.hop
+def round_trip(lines: Sequence[Line], block: float, relaying: Relaying) -> float:
+    """Cycles of going along all lines, one after another, with blocks that grow."""
+    total = 0.0
+    for line in lines:
+        total += along(line, block, relaying)
+        block *= line.size
+    return total
+
+
+def along(line: Line, block: float, relaying: Relaying) -> float:
+    """Cycles of going along a line: whole, or from part to part and then inside the parts."""
+    ways = [once(line, block, relaying)]
+    for parts in parts_of(line.size):
+        inner = line.size // parts
+        far = Line(parts, line.gap * inner, line.side)
+        near = Line(inner, line.gap, line.side)
+        ways.append(once(far, block, relaying) + once(near, block * parts, relaying))
+    return min(ways)
+
+
+def parts_of(size: int) -> list[int]:
+    """Parts that a long line may be cut into, those with the fewest steps first."""
+    if size < LONG:
+        return []
+    able = [parts for parts in range(2, size) if size % parts == 0]
+    return sorted(able, key=lambda parts: (parts + size // parts, parts))[:CUTS]
+
+
+def once(line: Line, block: float, relaying: Relaying) -> float:
+    """Cycles of going round a line as a ring, or of pushing everything along it at once."""
+    border = 2 * line.gap / relaying.die[line.side] * relaying.crossing
+    step = relaying.latency + 2 * line.gap * relaying.hop + border
     spare = relaying.detour - 1
-    over = line.size * line.gap // relaying.die[line.side] * relaying.crossing
-    ring = (line.size - 1) * max(block * (line.gap + spare), block + step) + over
+    ring = (line.size - 1) * max(block * (line.gap + spare), block + step)
     middle = line.size // 2 * (line.size - line.size // 2) * line.gap
     pushed = max(line.size - 1, middle + spare * (line.size // 2) * (line.size - 1))
-    return min(ring, block * pushed + step + over)
+    return min(ring, block * pushed + step)

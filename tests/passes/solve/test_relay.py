@@ -31,6 +31,8 @@ PLANS = st.builds(
     Plan,
     st.lists(ORDERS, min_size=1, max_size=3).map(tuple),
     st.tuples(st.booleans(), st.booleans()),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.booleans(), st.booleans()),
 )
 
 
