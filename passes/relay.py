@@ -3,7 +3,7 @@ node."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import ClassVar
 
@@ -42,7 +42,8 @@ class Relays(Pass):
        where it belongs. What no group reads is pushed as ever.
     3. A relay is taken where its cycles, modelled from ports, links and the latency of steps, are
        at most `worth` times those of pushes (solve/relay_choice.py): estimates are no better.
-       Equal exchanges are solved once.
+       Equal exchanges are solved once, as are those that differ in where they begin to read, like
+       the slices of one operand.
 
     Fails: UsageError for a negative share; InputError when the program's grid is not the target's.
     """
@@ -65,14 +66,14 @@ class Relays(Pass):
         target = target_of(ctx, self.name)
         plan = schedule(the_program(op))
         machine = Machine(target, costs_of(target), grid_nodes(plan, target))
-        known: dict[str, Relay | None] = {}
+        known: dict[bytes, Relay | None] = {}
         pushed = [each for each in plan.exchanges if each.resource is None]
         for each in pushed:
-            key = each.segments.data
+            segments, begins = from_begin(segments_of(ctx.resources, each))
+            key = sha256(segments.tobytes()).digest()
             if key not in known:
-                segments = segments_of(ctx.resources, each)
                 known[key] = chosen_relay(segments, plan.program.shape, machine, self.worth)
-            set_relay(ctx, each, known[key], len(machine.nodes))
+            set_relay(ctx, each, moved_on(known[key], begins), len(machine.nodes))
         number = 0
         for step in plan.steps:
             if isinstance(step, ExchangeOp | CollectiveOp):
@@ -80,6 +81,28 @@ class Relays(Pass):
                 number += len(lists_numbered(step))
         relayed = sum(each.relay is not None for each in pushed)
         ctx.remarks.append(f"relay: {relayed} of {len(pushed)} exchanges are passed on")
+
+
+def from_begin(segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The segments as if each source began with the first byte that is read of it; by operand,
+    where that is."""
+    rows = segments.copy()
+    begins = np.zeros(int(rows["operand"].max(initial=0)) + 1, np.int64)
+    for number in range(len(begins)):
+        mine = rows["operand"] == number
+        begins[number] = rows["src"][mine].min() if mine.any() else 0
+        rows["src"][mine] -= begins[number]
+    return rows, begins
+
+
+def moved_on(relay: Relay | None, begins: np.ndarray) -> Relay | None:
+    """The relay with what it reads of sources further on."""
+    if relay is None or not begins.any():
+        return relay
+    moves = relay.moves.copy()
+    held = moves["source"] > 0
+    moves["src"][held] += begins[moves["source"][held] - 1]
+    return replace(relay, moves=moves)
 
 
 def set_relay(ctx: DojoContext, op: ExchangeOp, relay: Relay | None, nodes: int) -> None:
