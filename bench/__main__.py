@@ -2,9 +2,9 @@
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
 that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench collectives`,
-`python -m bench gemm`, `python -m bench models`, `python -m bench compile` and `python -m bench onnx`
-are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py, bench/models.py,
-bench/compiling.py, bench/onnx_suite.py.
+`python -m bench gemm`, `python -m bench models`, `python -m bench compile` and
+`python -m bench onnx` are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py,
+bench/models.py, bench/compiling.py, bench/onnx_suite.py.
 """
 
 from __future__ import annotations

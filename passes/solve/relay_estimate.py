@@ -1,8 +1,9 @@
 """Estimated cycles of an exchange whose readers pass on what they read, from two layouts alone.
 
-Nodes that differ only along axes which shard nothing of the destination read the same: they are a
-group, a line along each such axis. Their bytes are parted evenly, each takes its part, and parts go
-round one axis and then the other, as in relay_choice.py, which models the same from segments.
+Nodes that differ only along axes which shard the source, but not the destination, read the same:
+they are a group, a line along each such axis. Their bytes are parted evenly, each takes its part,
+and parts go round one axis and then the other, as in relay_choice.py, which models the same from
+segments.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from itertools import permutations
 from dojocc.passes.solve.traffic_loads import Traffic
 from dojocc.runtime.axes import SIDE
 from dojocc.runtime.layout import Layout
-
 
 LONG = 24
 """Members from which lines are also gone along in parts."""
@@ -48,20 +48,39 @@ class Line:
     side: int
 
 
-def lines_of(layout: Layout) -> list[Line]:
-    """The lines along which nodes hold the same of a layout."""
-    used = {axis for dim in layout.dims for axis in dim.axes if dim.step}
+def lines_of(src: Layout | None, dst: Layout) -> list[Line]:
+    """The lines along which nodes read the same bytes from the same holders.
+
+    Along an axis that shards nothing of the source either, each node takes from copies in its own
+    row or column: such readers have no holder in common.
+    """
     found = []
-    for side, word in enumerate(("row", "col")):
-        size, split = layout.grid[side], layout.split[side]
-        mine = {axis for axis in used if SIDE[axis] == side}
-        if not mine:
+    for side in (0, 1):
+        size = dst.grid[side]
+        read = digits_of(dst, side)
+        held = {"outer", "inner"} if src is None else digits_of(src, side)
+        split = dst.split[side]
+        if src is not None and not read and len(held) == 1:
+            split = src.split[side]
+        free = held - read
+        if free == {"outer", "inner"}:
             found.append(Line(size, 1, side))
-        elif mine == {f"outer_{word}"}:
+        elif free == {"inner"}:
             found.append(Line(size // split, 1, side))
-        elif mine == {f"inner_{word}"}:
+        elif free == {"outer"}:
             found.append(Line(split, size // split, side))
     return [line for line in found if line.size > 1]
+
+
+def digits_of(layout: Layout, side: int) -> set[str]:
+    """Which digits of its rows (side 0) or columns a layout shards over."""
+    found: set[str] = set()
+    for dim in layout.dims:
+        for axis in dim.axes if dim.step else ():
+            if SIDE[axis] == side:
+                digit = axis.partition("_")[0]
+                found |= {digit} if digit in ("outer", "inner") else {"outer", "inner"}
+    return found
 
 
 def gathers(src: Layout, dst: Layout, lines: Sequence[Line]) -> bool:
@@ -86,14 +105,17 @@ def relayed_cycles(
 ) -> float | None:
     """Cycles behind the barrier, or None where no nodes read the same. `plain`: elements keep their
     index; `found`: what pushes would load."""
-    lines = lines_of(dst)
+    lines = lines_of(src, dst)
     if not lines or not found.bytes:
         return None
     members = 1
     for line in lines:
         members *= line.size
     each = dst.bytes / members / relaying.link_bytes
-    passed = min(round_trip(order, each, relaying) for order in permutations(lines))
+    ways = [round_trip(order, each, relaying) for order in permutations(lines)]
+    if len(lines) > 1:
+        ways.append(both_ways(lines, each, relaying))
+    passed = min(ways)
     if plain and src is not None and gathers(src, dst, lines):
         return passed
     taken = max(found.port, found.link * relaying.detour) / members / relaying.link_bytes
@@ -107,6 +129,29 @@ def round_trip(lines: Sequence[Line], block: float, relaying: Relaying) -> float
         total += along(line, block, relaying)
         block *= line.size
     return total
+
+
+def both_ways(lines: Sequence[Line], block: float, relaying: Relaying) -> float:
+    """Cycles where half of the bytes go along the lines in one order and half in the other, so that
+    every link carries half of what goes along its line. All lines are rings."""
+    first, second = lines
+    rounds = max(first.size, second.size) - 1
+    total = 0.0
+    for second_phase in (False, True):
+        # In the second phase each half has come together along the other line.
+        blocks = [block / 2 * (each.size if second_phase else 1) for each in (second, first)]
+        alone = [
+            max(half * (line.gap + relaying.detour - 1), half + step_of(line, relaying))
+            for line, half in zip(lines, blocks, strict=True)
+        ]
+        total += rounds * max(*alone, sum(blocks))
+    return total
+
+
+def step_of(line: Line, relaying: Relaying) -> float:
+    """Cycles from one step of a ring to the next besides its bytes."""
+    border = 2 * line.gap / relaying.die[line.side] * relaying.crossing
+    return relaying.latency + 2 * line.gap * relaying.hop + border
 
 
 def along(line: Line, block: float, relaying: Relaying) -> float:
@@ -130,8 +175,7 @@ def parts_of(size: int) -> list[int]:
 
 def once(line: Line, block: float, relaying: Relaying) -> float:
     """Cycles of going round a line as a ring, or of pushing everything along it at once."""
-    border = 2 * line.gap / relaying.die[line.side] * relaying.crossing
-    step = relaying.latency + 2 * line.gap * relaying.hop + border
+    step = step_of(line, relaying)
     spare = relaying.detour - 1
     ring = (line.size - 1) * max(block * (line.gap + spare), block + step)
     middle = line.size // 2 * (line.size - line.size // 2) * line.gap

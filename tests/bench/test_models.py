@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bench.models import Case, as_markdown, main, measured
 
+from bench.models import Case, as_markdown, main, measured
 from dojocc.runtime.targets import load_target
 
 
