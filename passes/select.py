@@ -37,7 +37,7 @@ from dojocc.passes.collective_stream import run_collective
 from dojocc.passes.liveness import Schedule, schedule, the_program
 from dojocc.passes.parameters import NAME, Parameters, collect
 from dojocc.passes.relay_steps import relay_of
-from dojocc.passes.relay_stream import await_relay, start_relay
+from dojocc.passes.relay_stream import await_relay, side_by_side, start_relays
 from dojocc.passes.route import LISTS, buffer_address, grid_nodes
 from dojocc.passes.select_kernel import select_kernel
 from dojocc.passes.select_stream import (
@@ -115,15 +115,16 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
     streams = Streams(resources, parameters, rows * cols)
     due = plan.due()
     begins: list[int] = []
+    started: dict[Operation, int] = {}  # where in thread 0's code
     for step, op in enumerate(plan.steps):
         for exchange in due.get(step, ()):
             finish_moving(streams, exchange)
-        begins.append(len(streams.compute))
+        begins.append(started.get(op, len(streams.compute)))
         match op:
             case CallOp():
                 call_kernel(streams, op)
-            case ExchangeOp():
-                start_moving(streams, op)
+            case ExchangeOp() if op not in started:
+                started |= dict.fromkeys(start_moving(streams, plan, step, op), begins[-1])
             case CollectiveOp():
                 run_collective(streams, op)
             case _:
@@ -139,13 +140,34 @@ def stream_of(plan: Schedule, resources: dict[str, np.ndarray], parameters: Para
     return streams
 
 
-def start_moving(streams: Streams, op: ExchangeOp) -> None:
-    """An exchange starts: pushed, or passed on."""
+def start_moving(streams: Streams, plan: Schedule, step: int, op: ExchangeOp) -> list[ExchangeOp]:
+    """An exchange starts: pushed, or passed on, perhaps beside the next. Which have started."""
     relay = relay_of(streams.resources, op, streams.nodes)
     if relay is None:
         start_exchange(streams, op)
-    else:
-        start_relay(streams, op, relay)
+        return [op]
+    moving = [(op, relay)]
+    after = next_together(plan, step, op)
+    if after is not None:
+        other = relay_of(streams.resources, after, streams.nodes)
+        if other is not None and side_by_side(relay, other, plan.program.shape[1]):
+            moving.append((after, other))
+    start_relays(streams, moving)
+    return [each for each, _ in moving]
+
+
+def next_together(plan: Schedule, step: int, op: ExchangeOp) -> ExchangeOp | None:
+    """An exchange that starts right behind one and is awaited with it, nothing but buffers between:
+    so what it needs is there when that one starts."""
+    due = plan.due()
+    for place in range(step + 1, len(plan.steps)):
+        after = plan.steps[place]
+        if place in due or not isinstance(after, AllocOp | TileImageOp | InputOp | ExchangeOp):
+            return None
+        if isinstance(after, ExchangeOp):
+            together = plan.waits[after] == plan.waits[op] and op.destination not in after.sources
+            return after if together else None
+    return None
 
 
 def finish_moving(streams: Streams, op: ExchangeOp) -> None:

@@ -152,13 +152,14 @@ def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     streams.communicate.append(instruction(start, op.number.value.data))
 
 
-def begin_exchange(streams: Streams, op: ExchangeOp) -> None:
-    """What stands in front of an exchange's first list, on both threads."""
+def begin_exchange(streams: Streams, op: ExchangeOp) -> int:
+    """What stands in front of an exchange's first list, on both threads; the number of its mark."""
     number = clear_destination(streams, op)
     streams.compute.append(instruction("post", READY, 1))
     streams.communicate += [instruction("mark", number), instruction("wait", READY, 1)]
     if op.resource is None:
         streams.communicate.append(instruction("rbar", BARRIER_REGION))
+    return number
 
 
 def clear_destination(streams: Streams, op: ExchangeOp) -> int:
