@@ -67,7 +67,8 @@ class Route(Pass):
     3. Entries of one node that differ only in their peer become one, where the peers are in
        arithmetic progression. Semaphores rise as if they stood alone, so waits do not change.
     4. Entries of all nodes are folded into rows, of which there are about as many on any number of
-       nodes (solve/folding.py), those of exchanges with equal tables once. Nodes start their entries in the order that runtime/lists.py gives.
+       nodes (solve/folding.py), those of exchanges with equal tables once. Nodes start their
+       entries in the order that runtime/lists.py gives.
     5. Every entry stays inside its buffers, and every pair of nodes that talks has a route on the
        mesh: x, then y, or else by rows of the route table: round what is dead (solve/routing.py),
        or round crowded links where that is modelled faster (solve/routing_choice.py), or, for
