@@ -26,8 +26,10 @@ from dojocc.runtime.mesh.routes import (
 from dojocc.runtime.target import Target
 
 ROUNDS = 60
-PATIENCE = 12
-"""Rounds without a better result after which the goal is given up."""
+PATIENCE, MORE = 12, 0.5
+"""Rounds without a better result after which the goal is given up; and more parts, as a share of
+those that came before the last result that was better by `NOTABLE`."""
+NOTABLE, FEWEST_PARTS = 0.98, 200
 TOGETHER = 3
 """Flows that are routed at the same prices; more of them would all crowd into the same gap."""
 MOST_PARTS = 1500
@@ -58,6 +60,7 @@ def negotiate(
     state = Prices(target, src, dst, packets)
     best = Negotiated(state.ends.copy(), state.busiest())
     goal, waited, steepness = best.busiest * STEP, 0, 1.0
+    notable, most = best.busiest, MOST_PARTS
     for _ in range(ROUNDS):
         state.round(goal, steepness)
         found = state.busiest()
@@ -66,7 +69,9 @@ def negotiate(
         if found < best.busiest * 0.999:
             best, waited = Negotiated(state.ends.copy(), found), 0
             goal = min(goal, found * STEP)
-        if best.busiest <= enough or waited > PATIENCE or state.parts > MOST_PARTS:
+        if found < notable * NOTABLE:
+            notable, most = found, min(MOST_PARTS, state.parts * (1 + MORE) + FEWEST_PARTS)
+        if best.busiest <= enough or waited > PATIENCE or state.parts > most:
             break
     return best
 

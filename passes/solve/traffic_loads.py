@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 TINY = 1e-9  # below any share
-SMALL = 1 << 18  # multiplications of a matrix product that BLAS does in the calling thread
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _summed(rate: np.ndarray, near: np.ndarray, own: Classes) -> np.ndarray:
     if own.count == 1:
         return (rate.T @ near)[None]
     weights = (_chosen(own)[:, None, :] * rate.T).reshape(-1, len(near))
-    return _product(weights, near).reshape(own.count, -1, near.shape[1])
+    return (weights @ near).reshape(own.count, -1, near.shape[1])
 
 
 def _by_class(part: np.ndarray, own: Classes) -> np.ndarray:
@@ -175,21 +174,7 @@ def _by_class(part: np.ndarray, own: Classes) -> np.ndarray:
     if own.count == 1:
         return part.sum(0, keepdims=True)
     flat = part.reshape(len(part), -1)
-    return _product(_chosen(own), flat).reshape(own.count, *part.shape[1:])
-
-
-def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """left @ right in pieces small enough for one thread: waiting for others takes longer."""
-    (rows, depth), columns = left.shape, right.shape[1]
-    if rows * depth * columns <= SMALL:
-        return left @ right
-    parts = -(-rows * depth * columns // SMALL)
-    if depth >= max(rows, columns):
-        pieces = zip(np.array_split(left, parts, 1), np.array_split(right, parts), strict=True)
-        return sum((a @ b for a, b in pieces), np.zeros((rows, columns)))
-    if rows >= columns:
-        return np.concatenate([piece @ right for piece in np.array_split(left, parts)])
-    return np.concatenate([left @ piece for piece in np.array_split(right, parts, 1)], 1)
+    return (_chosen(own) @ flat).reshape(own.count, *part.shape[1:])
 
 
 def _chosen(own: Classes) -> np.ndarray:
@@ -209,7 +194,7 @@ def _joined(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Sum over readers of sums by row [row classes, column classes, R] and by column [column
     classes, row classes, C]: [R, C]."""
     left = rows.reshape(-1, rows.shape[2])
-    return _product(left.T, columns.swapaxes(0, 1).reshape(len(left), -1))
+    return left.T @ columns.swapaxes(0, 1).reshape(len(left), -1)
 
 
 def _along_columns(border: np.ndarray, total: np.ndarray, across: Classes) -> float:
@@ -218,7 +203,7 @@ def _along_columns(border: np.ndarray, total: np.ndarray, across: Classes) -> fl
     most = [0.0]
     for number in range(across.count):
         mine = total[across.number == number] if across.count > 1 else total
-        most.append(float(_product(mine, border[:, number]).max(initial=0.0)))
+        most.append(float((mine @ border[:, number]).max(initial=0.0)))
     return max(most)
 
 

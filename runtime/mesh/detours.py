@@ -7,8 +7,9 @@ routing rule of the D1 is not published).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from dojocc.runtime.target import Target
 
 FARTHEST = 24
 """Columns beside the source and rows beside the destination, together, that are tried at last."""
+FEW, AT_ONCE = 1 << 8, 1 << 13
+"""Of so few flows several tries are looked at together, about so many in all."""
 LAYERS = 3
 """Virtual layers that the mesh must have: one a leg, and the last, kept for longer ways."""
 
@@ -39,6 +42,23 @@ class Search:
 
     def try_at(self, row: np.ndarray, col: np.ndarray) -> None:
         """Turn at these nodes, one a flow, if they are on the mesh and both legs are clear."""
+        good = self.good(row, col)
+        if good.any():
+            self.turn(good, row, col)
+
+    def try_each(self, places: Places) -> None:
+        """The same for several tries in order."""
+        if len(places[0]) == 1:
+            self.try_at(places[0][0], places[1][0])
+            return
+        good = self.good(*places)
+        found = good.any(0)
+        if found.any():
+            first = np.argmax(good, 0), np.arange(len(found))
+            self.turn(found, *(each[first] for each in places))
+
+    def good(self, row: np.ndarray, col: np.ndarray) -> np.ndarray:
+        """Whether flows can turn at these nodes, [flows] or [tries, flows]."""
         rows, cols = self.target.rows, self.target.cols
         good = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
         row, col = np.clip(row, 0, rows - 1), np.clip(col, 0, cols - 1)
@@ -46,11 +66,13 @@ class Search:
         good &= straight(self.target, row, col, self.to_row, self.to_col)
         good &= (row != self.row) | (col != self.col)
         good &= (row != self.to_row) | (col != self.to_col)
-        if not good.any():
-            return
-        self.via[self.number[good]] = (row * cols + col)[good]
+        return good
+
+    def turn(self, found: np.ndarray, row: np.ndarray, col: np.ndarray) -> None:
+        """Some flows turn at these nodes; the others are left."""
+        self.via[self.number[found]] = (row * self.target.cols + col)[found]
         for name in ("number", "row", "col", "to_row", "to_col", "side"):
-            setattr(self, name, getattr(self, name)[~good])
+            setattr(self, name, getattr(self, name)[~found])
 
 
 def turning_nodes(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
@@ -72,19 +94,48 @@ def turning_nodes(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarra
     side = np.where((row + col + to_row + to_col) % 2, 1, -1).astype(np.int32)
     left = Search(target, via, number, row, col, to_row, to_col, side)
     left.try_at(left.to_row, left.col)
-    for step, sign in product(range(1, max(target.rows, target.cols)), (1, -1)):
+    sides = product(range(1, max(target.rows, target.cols)), (1, -1))
+    for step, sign in sides:
         if not len(left.number):
             return via
         left.try_at(middle(left.row, left.to_row, left.side * np.int32(sign), step), left.col)
         left.try_at(left.to_row, middle(left.col, left.to_col, left.side * np.int32(sign), step))
+        if len(left.number) <= FEW:
+            break
+    for part in batched(sides, left):
+        left.try_each(between(left, part))
+    for part in batched(asides(), left):
+        aside, beside = np.array(part, np.int32).T[:, :, None]
+        left.try_each((left.to_row + left.side * beside, left.col + left.side * aside))
+    return via
+
+
+Places = tuple[np.ndarray, np.ndarray]
+"""Rows and columns of the nodes to turn at, [tries, flows], those tried first in front."""
+
+
+def between(left: Search, steps: Sequence[tuple[int, int]]) -> Places:
+    """Of y-x-y and x-y-x, by how far the middle part is from the end, and to which side."""
+    step, sign = np.array(steps, np.int32).T[:, :, None]
+    side = left.side * sign
+    rows = middle(left.row, left.to_row, side, step), np.broadcast_to(left.to_row, side.shape)
+    cols = np.broadcast_to(left.col, side.shape), middle(left.col, left.to_col, side, step)
+    row, col = (np.stack(pair, 1).reshape(-1, len(left.row)) for pair in (rows, cols))
+    return row, col
+
+
+def asides() -> Iterator[tuple[int, int]]:
+    """(columns beside the source, rows beside the destination) of x-y-x-y, the nearest first."""
     for away in range(2, FARTHEST + 1):
         for aside in range(1, away):
             for one, other in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-                if not len(left.number):
-                    return via
-                beside = left.to_row + left.side * np.int32(other * (away - aside))
-                left.try_at(beside, left.col + left.side * np.int32(one * aside))
-    return via
+                yield one * aside, other * (away - aside)
+
+
+def batched(every: Iterator[tuple[int, int]], left: Search) -> Iterator[list[tuple[int, int]]]:
+    """The tries in parts, larger ones for fewer flows, until no flow is left."""
+    while len(left.number) and (part := list(islice(every, 1 + AT_ONCE // len(left.number)))):
+        yield part
 
 
 def middle(here: np.ndarray, there: np.ndarray, side: np.ndarray, step: int) -> np.ndarray:
