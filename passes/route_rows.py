@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.folding import folded
-from dojocc.passes.solve.peers import merged
+from dojocc.passes.solve.peers import progressions
 from dojocc.passes.solve.remember import by_table
-from dojocc.passes.solve.segments import moved_bytes
+from dojocc.passes.solve.segments import moved_bytes, shapes_of
 from dojocc.runtime.folds import openings
 from dojocc.runtime.lists import ENTRY_DTYPE, PUSH
 from dojocc.runtime.segments import STRIDED, reach
@@ -40,9 +40,13 @@ def pushes(segments: np.ndarray, columns: int, packet_bytes: int) -> Pushes:
 
     columns: of the grid of nodes.
     """
-    rows = folded(merged(entries(segments)), columns)
-    operand = rows["list"].astype(np.int64)
     giver, reader = segments["src_node"].astype(np.int64), segments["dst_node"].astype(np.int64)
+    alike = shapes_of(segments), segments["src"]
+    some, peers, step = progressions(giver, reader, alike)
+    rows = entries(segments[some])
+    rows["peers"], rows["peer_stride"] = peers, step
+    rows = folded(rows, columns)
+    operand = rows["list"].astype(np.int64)
     packets = -(-moved_bytes(segments) // packet_bytes)
     opens = openings([giver, reader])
     opens[:1] = True

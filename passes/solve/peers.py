@@ -5,9 +5,11 @@ Takes and gives transfer-list rows (runtime/program.py), of which only `peer` an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from dojocc.runtime.folds import openings, packed, strided
+from dojocc.runtime.folds import openings, packed, sorting, strided
 
 
 def merged(rows: np.ndarray) -> np.ndarray:
@@ -18,11 +20,22 @@ def merged(rows: np.ndarray) -> np.ndarray:
     """
     if not len(rows):
         return rows
-    node, peer = rows["node"].astype(np.int64), rows["peer"].astype(np.int64)
     others = [rows[name] for name in rows.dtype.names or () if name not in ("node", "peer")]
-    keys = packed([node, *others])
-    order = np.lexsort((peer, *reversed(keys)))
-    first, count, (step,) = strided(openings([key[order] for key in keys] or [node]), [peer[order]])
-    result = rows[order[first]]
-    result["peers"], result["peer_stride"] = count, np.where(count > 1, step, 1)
-    return result[np.lexsort((order[first], result["node"]))]
+    first, count, step = progressions(rows["node"], rows["peer"], packed(others))
+    result = rows[first]
+    result["peers"], result["peer_stride"] = count, step
+    return result
+
+
+def progressions(
+    node: np.ndarray, peer: np.ndarray, alike: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(first row, peers, step between them) of each progression of `merged`, in its order; `alike`
+    tells apart what may not be folded into one."""
+    node, peer = node.astype(np.int64), peer.astype(np.int64)
+    order = sorting([node, *alike, peer])
+    opens = openings([column[order] for column in (node, *alike)])
+    first, count, (step,) = strided(opens, [peer[order]])
+    found = order[first]
+    by_node = sorting([node[found], found])
+    return found[by_node], count[by_node], np.where(count > 1, step, 1)[by_node]

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dojocc.passes.solve.remember import Kept
 from dojocc.runtime.folds import openings, strided
-from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.segments import SEGMENT_DTYPE, STRIDED
 
+SHAPE = ("operand", "dst", *(name for name, _ in STRIDED))
+shapes: Kept[tuple[np.ndarray, np.ndarray]] = Kept()
+"""Of tables made from rows that many nodes share: these rows, and the one of each segment."""
 COPY_BLOCK = 1 << 22  # bytes of index arrays built at a time when segments are applied
 LARGEST_KEY = 1 << 62
 
@@ -93,9 +97,21 @@ def written(parts: Sequence[Spread], nodes: int) -> np.ndarray:
         for name in ("reader", "giver", "src")
     )
     order = in_order(giver, reader, rows["operand"][line], rows["dst"][line], nodes)
-    result = rows[line[order]]
+    line = line[order]
+    result = rows[line]
     result["dst_node"], result["src_node"], result["src"] = reader[order], giver[order], src[order]
+    shapes.keep(result, (rows, line))
     return result
+
+
+def shapes_of(segments: np.ndarray) -> np.ndarray:
+    """A number for every segment, the same where segments are equal in all but their nodes and
+    their source's offset."""
+    known = shapes.kept(segments)
+    if known is None:
+        return combined(*(segments[name] for name in SHAPE))
+    rows, line = known
+    return combined(*(rows[name] for name in SHAPE))[line]
 
 
 def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
