@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dojocc.runtime.engines.access import Access, Bounds, codes, inside, region, strided
+from dojocc.runtime.engines.access import Access, Bounds, codes, injective, inside, region, strided
 from dojocc.runtime.engines.evaluate import pad_code
 from dojocc.runtime.engines.thread import Descriptor, Thread
 from dojocc.runtime.engines.tree import Op
@@ -215,6 +215,9 @@ def target_of(nest: Nest, access: Access) -> Target:
 
 def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | None) -> None:
     place = nest.once(target_of, nest, access)
+    if keep is None and len(value) == 1 and nest.once(fills, nest, access):
+        nest.memory.put_alike(place.low, value_bytes(place, value))
+        return
     if isinstance(access.base, np.ndarray):
         whole = nest.memory.exclusive(place.low, place.high)
         _write_scattered(nest, whole, access, value, keep)
@@ -227,6 +230,21 @@ def _write(nest: Nest, access: Access, value: np.ndarray, keep: np.ndarray | Non
     bytes_ = whole[place.rows]
     put_lanes(strided(bytes_, place.first, access, value.dtype), value, keep)
     whole[place.rows] = bytes_
+
+
+def fills(nest: Nest, access: Access) -> bool:
+    """True when a store writes every byte of its span on every node of the class."""
+    low, high = access.span()
+    full = len(nest.nodes) == nest.memory.nodes and isinstance(access.base, int)
+    return full and prod(access.shape) * access.item == high - low and injective(access)
+
+
+def value_bytes(place: Target, value: np.ndarray) -> np.ndarray:
+    """The bytes that a store of one row of values leaves."""
+    row = np.empty((1, place.high - place.low), np.uint8)
+    alone = replace(place, rows=slice(0, 1))
+    alone.inside(row, 0, value.dtype)[...] = value
+    return row[0]
 
 
 def put_lanes(target: np.ndarray, value: np.ndarray, keep: np.ndarray | None) -> None:

@@ -156,6 +156,14 @@ class Memory:
         self.parts[first:last] = pieces
         self.starts[first:last] = [piece.start for piece in pieces]
 
+    def put_alike(self, low: int, content: np.ndarray) -> None:
+        """All nodes hold `content` from byte `low` on."""
+        origin, width = frame(low, low + len(content))
+        buffer = np.zeros((1, width), np.uint8)
+        buffer[0, low - origin : low - origin + len(content)] = content
+        alike = self.groupings.alike
+        self.put(Part(low, low + len(content), origin, buffer, alike, owned=True))
+
     def forget(self, low: int, high: int) -> None:
         """Bytes [low, high) change: joined parts that hold some of them are out of date."""
         if self.joins:

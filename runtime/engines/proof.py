@@ -29,7 +29,7 @@ class Proof:
 
     aliased: words of loads that meet stores: their values are copied when loaded; stepped: inner
     loops to run in the machine's order; stored: [low, high) of every store; spans: these in whole
-    spans, as far as they lie in memory.
+    spans, as far as they lie in memory, where several make up one.
     """
 
     aliased: frozenset[int] = frozenset()
@@ -56,8 +56,15 @@ def prove(loop: Loop, thread: Thread, counts: Counts, exact: bool, size: int) ->
     aliased = without_conflict(loop, touches)
     stored = [t.access.where() for t in touches if t.stores and t.access is not None]
     inside = [(low, high) for low, high in stored if low >= 0 and high <= size]
-    whole = spans(*np.array(inside).T)[1] if inside else []
+    whole = shared_spans(np.array(inside)) if inside else []
     return Proof(aliased, frozenset(stepped), tuple(stored), tuple(whole))
+
+
+def shared_spans(stored: np.ndarray) -> list[tuple[int, int]]:
+    """Spans of [low, high) that several stores make up; any other store finds its bytes itself."""
+    number, found = spans(*stored.T)
+    times = np.bincount(number)
+    return [span for span, count in zip(found, times, strict=True) if count > 1]
 
 
 def without_conflict(loop: Loop, touches: list[Touch]) -> frozenset[int]:
