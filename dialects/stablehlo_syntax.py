@@ -167,6 +167,8 @@ def parse_part(parser: Parser) -> Any:
     word = parser.parse_optional_identifier()
     if word in ("dense", "array"):
         parser.raise_error("attributes of this kind stand in the generic form only")
+    if word in ("true", "false"):
+        return word == "true"
     return word if word is not None else parser.parse_attribute()
 
 

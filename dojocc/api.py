@@ -36,7 +36,8 @@ def compile(
 
     `model`: path (.onnx, .pt2, .stablehlo, .mlir, .dojotext), bytes, onnx.ModelProto, PyTorch
     module with `example_inputs` (positional) and `example_kwargs`, torch.export.ExportedProgram,
-    JAX export or xDSL ModuleOp. `target`: name, path of a target file, or Target. `shapes`: input name -> sizes, where sizes are open.
+    JAX export or xDSL ModuleOp. `target`: name, path of a target file, or Target. `shapes`: input
+    name -> sizes, where sizes are open.
     `defects`: {"nodes": [[row, col], ...], "links": [[[row, col], [row, col]], ...]}.
     Without `dram`, weights that SRAM does not hold are not loaded from DRAM as the model runs.
     `after(pass, module)` is called behind each pass, `progress(name, number, count)` before each.

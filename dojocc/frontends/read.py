@@ -56,7 +56,7 @@ def kind_of(model: Any) -> str:
 
 def kind_of_content(content: bytes) -> str:
     start = content[:256].lstrip()
-    if start.startswith(IR_STARTS) or start.startswith(b"func.func"):
+    if start.startswith((*IR_STARTS, b"func.func", b"#loc")):
         return STABLEHLO if is_stablehlo(content) else IR
     if start.startswith(ZIP_START):
         return TORCH

@@ -11,6 +11,7 @@ import operator
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -83,16 +84,23 @@ def read_exported(exported: Any, name: str = "the exported program") -> TorchGra
     """An ExportedProgram's graph."""
     torch = framework("torch", WHAT)
     refuse_changes(exported, name)
-    table = torch.export.default_decompositions()
-    for op in list(table):
-        if handler_key(op) in HANDLERS:
-            table.pop(op)
+    table = decompositions()
     with torch.no_grad(), warnings.catch_warnings():
         # PyTorch copies its own deprecated classes and warns of it.
         warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
         flat = exported.run_decompositions(table)
     refuse_changes(flat, name)
     return Reader(flat, name).graph()
+
+
+@lru_cache(1)
+def decompositions() -> Any:
+    """PyTorch's rules for every op but those that have a handler."""
+    table = framework("torch", WHAT).export.default_decompositions()
+    for op in list(table):
+        if handler_key(op) in HANDLERS:
+            table.pop(op)
+    return table
 
 
 def handler_key(op: Any) -> str:

@@ -1,0 +1,36 @@
+"""Every ATen op that has a handler, against PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'dojocc[torch]'")
+
+from torch_cases import CASES  # noqa: E402
+from torch_run import check  # noqa: E402
+
+from dojocc.frontends.torch.creation import CHECKS  # noqa: E402
+from dojocc.frontends.torch.node import HANDLERS  # noqa: E402
+
+REFUSED = {"rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "bernoulli"}
+ROWS = [
+    pytest.param(name, *row, id=f"{name}-{number}")
+    for name, rows in CASES.items()
+    for number, row in enumerate(rows)
+]
+
+
+@pytest.mark.parametrize("name, function, inputs", ROWS)
+def test_op(name: str, function, inputs) -> None:
+    graph = check(function, inputs)
+    if name not in GONE:
+        assert f"aten.{name}" in {node.op for node in graph.nodes}
+
+
+GONE = {"alias", "detach", "lift", "lift_fresh", "contiguous"}
+"""Ops that PyTorch may take out or replace before we see them."""
+
+
+def test_every_handler_has_a_case() -> None:
+    names = {name.removeprefix("aten.") for name in HANDLERS}
+    assert names - set(CASES) - REFUSED == set(CHECKS)

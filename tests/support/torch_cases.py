@@ -1,0 +1,468 @@
+"""One case or more for every ATen op that is imported, as functions of example inputs.
+
+Needs PyTorch. `CASES`: op without `aten.` -> rows of (function, inputs). A function that PyTorch
+turns into another op on the way calls `torch.ops.aten` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch  # pyright: ignore[reportMissingImports]
+import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
+
+A: Any = torch.ops.aten
+Row = tuple[Callable[..., Any], tuple[Any, ...]]
+CASES: dict[str, list[Row]] = {}
+
+
+def seeded(*shape: int, seed: int = 0) -> Any:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def ints(*numbers: int) -> Any:
+    return torch.tensor(numbers)
+
+
+X, Y = seeded(2, 3, 4), seeded(2, 3, 4, seed=1)
+ROW = seeded(4, seed=2)
+P = X.abs() + 0.1
+U = X.tanh() * 0.9
+W = torch.tensor([[5, -7, 3], [2, 0, -4]])
+V = torch.tensor([[2, 3, -2], [5, -3, 3]])
+T = X > 0
+IMAGE, VOLUME, LINE = seeded(2, 4, 9, 7), seeded(1, 2, 5, 6, 4), seeded(2, 4, 11)
+
+
+def case(name: str, function: Callable[..., Any], *inputs: Any) -> None:
+    CASES.setdefault(name, []).append((function, inputs))
+
+
+def simple() -> None:
+    """Functions of one or two tensors."""
+    for name in "exp sin cos tanh sigmoid erf expm1 sinh cosh tan atan asinh exp2 erfc".split():
+        case(name, getattr(torch, name), X)
+    for name in "log sqrt rsqrt log1p log2 log10 reciprocal".split():
+        case(name, getattr(torch, name), P)
+    for name in "asin acos atanh".split():
+        case(name, getattr(torch, name), U)
+    case("acosh", torch.acosh, P + 1)
+    for name in "abs neg sign sgn floor ceil trunc square frac".split():
+        case(name, getattr(A, name) if name == "sgn" else getattr(torch, name), X * 3)
+    case("abs", torch.abs, W)
+    case("exp", torch.exp, W)
+    case("round", torch.round, X * 4)
+    case("round", lambda x: torch.round(x, decimals=1), X)
+    for name in "add sub mul div maximum minimum fmax fmin remainder fmod atan2 hypot".split():
+        case(name, getattr(torch, name), X, Y)
+        if name not in ("fmax", "fmin", "hypot"):
+            case(name, getattr(torch, name), X, ROW)
+    for name in "add sub mul div maximum remainder fmod".split():
+        case(name, getattr(torch, name), W, V)
+    case("add", lambda x, y: torch.add(x, y, alpha=2.5), X, Y)
+    case("add", lambda x: x + 2, X)
+    case("add", lambda x, y: x + y, X, W[0, 0])
+    case("add", lambda x, y: x + y, W.to(torch.int8) * 30, V.to(torch.int8) * 25)
+    case("sub", lambda x: x - 0.5, W)
+    case("rsub", lambda x: torch.rsub(x, 2.0, alpha=3), X)
+    case("true_divide", lambda x, y: A.true_divide(x, y), X, Y)
+    case("floor_divide", lambda x, y: A.floor_divide(x, y), W, V)
+    case("floor_divide", lambda x: x // 0.7, X)
+    case("div", lambda x, y: torch.div(x, y, rounding_mode="trunc"), X * 9, Y)
+    case("div", lambda x, y: torch.div(x, y, rounding_mode="floor"), W, V)
+    case("pow", lambda x: x**2, X)
+    case("pow", lambda x: x**3, X)
+    case("pow", lambda x, y: x**y, P, X)
+    case("pow", lambda x: 2.0**x, X)
+    case("pow", lambda x: x**3, W)
+    case("pow", lambda x: x**-1.0, P)
+    case("addcmul", lambda a, b, c: torch.addcmul(a, b, c, value=0.5), X, Y, ROW)
+    case("addcdiv", lambda a, b, c: torch.addcdiv(a, b, c, value=0.5), X, Y, P)
+    case("lerp", lambda a, b: torch.lerp(a, b, 0.3), X, Y)
+    case("lerp", torch.lerp, X, Y, U)
+
+
+def logic() -> None:
+    for name in "and or xor".split():
+        case(f"logical_{name}", getattr(torch, f"logical_{name}"), T, W[0, :1] > 9)
+        case(f"bitwise_{name}", getattr(torch, f"bitwise_{name}"), W, V)
+    case("logical_not", torch.logical_not, X.round())
+    case("bitwise_not", torch.bitwise_not, W)
+    case("bitwise_not", torch.bitwise_not, T)
+    for name in "eq ne lt le gt ge".split():
+        case(name, getattr(torch, name), X.round(), Y.round())
+        case(name, lambda x, name=name: getattr(torch, name)(x, 0.5), X)
+        case(name, getattr(torch, name), T, Y > 0)
+    for name in "isnan isinf isfinite".split():
+        case(name, getattr(A, name), torch.tensor([1.0, float("inf"), float("nan"), -2.0]))
+        case(name, getattr(A, name), W)
+    case("where", torch.where, T, X, Y)
+    case("where", lambda c, x: torch.where(c, x, 0.0), T, ROW)
+    case("where", torch.where, T, Y > 0, X < 1)
+    case("masked_fill", lambda x, m: x.masked_fill(m, -5.0), X, T)
+    case("clamp", lambda x: x.clamp(-0.5, 0.7), X)
+    case("clamp", lambda x: x.clamp(max=0.7), X)
+    case("clamp", torch.clamp, X, -P, P)
+    case("clamp_min", lambda x: A.clamp_min(x, 0.1), X)
+    case("clamp_max", lambda x: A.clamp_max(x, 0.1), X)
+    case("hardtanh", lambda x: F.hardtanh(x, -0.3, 0.6), X)
+    case("relu6", lambda x: A.relu6(x * 5), X)
+    for dtype in (torch.int64, torch.uint8, torch.bool, torch.float16, torch.bfloat16):
+        case("_to_copy", lambda x, dtype=dtype: x.to(dtype), P * 100)
+    case("_to_copy", lambda x: x.to(torch.int8), W * 60)
+    case("_to_copy", lambda x: x.float(), W)
+
+
+def activations() -> None:
+    for name in "relu silu mish hardsigmoid hardswish selu celu elu gelu leaky_relu".split():
+        case(name, getattr(F, name), X * 3)
+    case("gelu", lambda x: F.gelu(x, approximate="tanh"), X)
+    case("elu", lambda x: A.elu(x, 1.2, 1.5, 0.7), X)
+    case("celu", lambda x: F.celu(x, 0.5), X)
+    case("softplus", lambda x: F.softplus(x, 2.0, 3.0), X * 3)
+    case("log_sigmoid", lambda x: A.log_sigmoid(x), X)
+    case("prelu", A.prelu, X, torch.tensor([0.1, 0.2, 0.3]))
+    case("prelu", A.prelu, X, torch.tensor([0.1]))
+    case("_prelu_kernel", A._prelu_kernel, X, torch.tensor([0.1]))
+    case("threshold", lambda x: F.threshold(x, 0.2, -1.0), X)
+    case("glu", lambda x: F.glu(x, -1), X)
+    case("hardshrink", lambda x: F.hardshrink(x, 0.4), X)
+    case("softshrink", lambda x: F.softshrink(x, 0.4), X)
+    for name in "softmax log_softmax".split():
+        case(name, lambda x, name=name: getattr(F, name)(x, 1), X)
+        case(f"_{name}", lambda x, name=name: getattr(A, f"_{name}")(x, -1, False), X)
+    case("dropout", lambda x: F.dropout(x, 0.5, training=False), X)
+    case("native_dropout", lambda x: A.native_dropout(x, 0.5, False)[0], X)
+
+
+def movement() -> None:
+    case("view", lambda x: x.view(6, 4), X)
+    case("reshape", lambda x: A.reshape(x, [4, -1]), X)
+    case("_unsafe_view", lambda x: A._unsafe_view(x, [4, 6]), X)
+    case("view_as", lambda x, y: A.view_as(x, y), X, seeded(6, 4))
+    case("reshape_as", lambda x, y: A.reshape_as(x, y), X, seeded(6, 4))
+    case("flatten", lambda x: A.flatten(x, 1), X)
+    case("unflatten", lambda x: A.unflatten(x, 2, [2, 2]), X)
+    case("unsqueeze", lambda x: x.unsqueeze(-1), X)
+    case("squeeze", lambda x: x.squeeze(1), seeded(2, 1, 4))
+    case("squeeze", lambda x: x.squeeze(), seeded(1, 3, 1))
+    for name in "alias detach clone contiguous lift_fresh_copy lift_fresh lift".split():
+        case(name, lambda x, name=name: getattr(A, name)(x) + 0, X)
+    case("permute", lambda x: x.permute(2, 0, -2), X)
+    case("transpose", lambda x: A.transpose(x, 0, -1), X)
+    case("t", lambda x: A.t(x), X[0])
+    case("numpy_T", lambda x: A.numpy_T(x), X)
+    case("mT", lambda x: A.mT(x), X)
+    case("movedim", lambda x: A.movedim(x, [0, 1], [2, 0]), X)
+    case("expand", lambda x: x.expand(3, -1, 4), seeded(2, 1))
+    case("broadcast_to", lambda x: A.broadcast_to(x, [2, 3, 4]), ROW)
+    case("expand_as", lambda x, y: A.expand_as(x, y), ROW, X)
+    case("repeat", lambda x: x.repeat(2, 1, 3, 1), X)
+    case("tile", lambda x: A.tile(x, [2, 3]), X)
+    case("repeat_interleave", lambda x: A.repeat_interleave(x, 2, 1), X)
+    case("repeat_interleave", lambda x: A.repeat_interleave(x, 3), X)
+    case("slice", lambda x: x[:, 1:, ::2], X)
+    case("slice", lambda x: x[-2:, :-1], X)
+    case("narrow", lambda x: A.narrow(x, 2, 1, 2), X)
+    case("select", lambda x: x[:, -1], X)
+    case("split", lambda x: A.split(x, 3, 2), X)
+    case("split_with_sizes", lambda x: A.split_with_sizes(x, [1, 3], 2), X)
+    case("chunk", lambda x: A.chunk(x, 2, 2), X)
+    case("unbind", lambda x: A.unbind(x, 1), X)
+    case("cat", lambda x, y: torch.cat([x, y[:, :1], x], 1), X, Y)
+    case("cat", lambda x, y: torch.cat([x, y]), X[0], W[0:0, :1].float().expand(0, 4))
+    case("concatenate", lambda x, y: A.concatenate([x, y], -1), X, Y)
+    case("stack", lambda x, y: torch.stack([x, y], -1), X, Y)
+    case("flip", lambda x: x.flip(0, -1), X)
+    case("roll", lambda x: A.roll(x, [1, -2], [0, 2]), X)
+    case("roll", lambda x: A.roll(x, [5]), X)
+    case("constant_pad_nd", lambda x: F.pad(x, (1, 2, 0, 1), value=3.0), X)
+    case("constant_pad_nd", lambda x: F.pad(x, (-1, 2)), X)
+    for rank, x in ((1, LINE), (2, IMAGE), (3, VOLUME)):
+        pads = [1, 2, 2, 1, 1, 0][: 2 * rank]
+        for mode in ("reflection", "replication"):
+            name = f"{mode}_pad{rank}d"
+            case(name, lambda x, name=name, pads=pads: getattr(A, name)(x, pads), x)
+    case("diagonal", lambda x: A.diagonal(x, 1, 1, 2), X)
+    case("tril", lambda x: torch.tril(x, 1), X)
+    case("triu", torch.triu, X)
+    case("slice_scatter", lambda x, y: torch.slice_scatter(x, y, 1, 1, 3), X, Y[:, :2])
+    case("slice_scatter", lambda x, y: torch.slice_scatter(x, y, 2, 0, 4, 2), X, Y[:, :, :2])
+    case("select_scatter", lambda x, y: torch.select_scatter(x, y, 1, -1), X, Y[:, 0])
+    case("copy", lambda x, y: A.copy(x, y), X, ROW)
+    case("as_strided", lambda x: A.as_strided(x, [3, 4], [5, 2], 1), X)
+    case("pixel_shuffle", lambda x: F.pixel_shuffle(x, 2), IMAGE)
+    case("pixel_unshuffle", lambda x: F.pixel_unshuffle(x, 3), IMAGE[:, :, :, :6])
+    case("channel_shuffle", lambda x: F.channel_shuffle(x, 2), IMAGE)
+    case("native_channel_shuffle", lambda x: A.native_channel_shuffle(x, 2), IMAGE)
+
+
+def creation() -> None:
+    for name in "zeros ones".split():
+        case(name, lambda x, name=name: x + getattr(torch, name)(2, 1, 4), X)
+        case(f"{name}_like", lambda x, name=name: x + getattr(A, f"{name}_like")(x), X)
+        case(f"new_{name}", lambda x, name=name: x + getattr(A, f"new_{name}")(x, [4]), X)
+    case("empty", lambda x: A.empty([2, 4]).fill_(2.0) + x[:, 0], X)
+    case("empty_like", lambda x: A.empty_like(x) * 0 + x, X)
+    case("new_empty", lambda x: A.new_empty(x, [4]) * 0 + x, X)
+    case("empty_permuted", lambda x: A.empty_permuted([2, 4], [1, 0]) * 0 + x[:, 0], X)
+    case("full", lambda x: x + torch.full((4,), 2.5), X)
+    case("full_like", lambda x: torch.full_like(x, 3), W)
+    case("new_full", lambda x: A.new_full(x, [3], 7), W)
+    case("fill", lambda x: A.fill(x, 2.0), X)
+    case("fill", A.fill, X, torch.tensor(1.5))
+    case("scalar_tensor", lambda x: x + A.scalar_tensor(2.0), X)
+    case("arange", lambda x: x + torch.arange(4), X)
+    case("arange", lambda x: x + torch.arange(1.0, 3.0, 0.5), X)
+    case("linspace", lambda x: x + A.linspace(0.0, 2.0, 4), X)
+    case("eye", lambda x: x[:, :, :3] + A.eye(3), X)
+    case("tril_indices", lambda x: x[0, 0, 0] + A.tril_indices(3, 3, 0), X)
+    case("triu_indices", lambda x: x[0, 0, 0] + A.triu_indices(3, 4, 1), X)
+
+
+def reductions() -> None:
+    for name in "sum mean amax amin".split():
+        case(name, lambda x, name=name: getattr(torch, name)(x, (0, 2)), X)
+        case(name, lambda x, name=name: getattr(torch, name)(x, -1, keepdim=True), X)
+    case("sum", lambda x: x.sum(), W)
+    case("sum", lambda x: x.sum(1), T)
+    case("prod", lambda x: x.prod(1), X)
+    case("prod", lambda x: x.prod(), W)
+    for name in "any all".split():
+        case(name, lambda x, name=name: getattr(torch, name)(x, 1), T)
+        case(name, getattr(torch, name), X.round())
+    for name in "max min".split():
+        case(name, getattr(torch, name), X)
+        case(name, lambda x, name=name: tuple(getattr(torch, name)(x, 1)), X)
+        case(name, lambda x, name=name: tuple(getattr(torch, name)(x, -1, True)), W)
+        case(name, lambda x, y, name=name: getattr(A, name)(x, y), X, Y)
+    for name in "argmax argmin".split():
+        case(name, lambda x, name=name: getattr(torch, name)(x, 1), X)
+        case(name, lambda x, name=name: getattr(torch, name)(x, -1, keepdim=True), X)
+        case(name, getattr(torch, name), X)
+    case("cumsum", lambda x: x.cumsum(1), X)
+    case("cumsum", lambda x: x.cumsum(0), W)
+    case("cumprod", lambda x: x.cumprod(-1), X)
+    for name in "var std".split():
+        case(name, lambda x, name=name: getattr(torch, name)(x, 1), X)
+        case(name, lambda x, name=name: getattr(torch, name)(x, (0, 2), correction=0), X)
+        case(name, lambda x, name=name: getattr(A, name)(x, False), X)
+        case(f"{name}_mean", lambda x, name=name: getattr(torch, f"{name}_mean")(x, 1), X)
+    for order in (2, 1, 0, 3, float("inf")):
+        case("linalg_vector_norm", lambda x, n=order: torch.linalg.vector_norm(x, n, 1), X.round())
+    case("norm", lambda x: A.norm(x, 2, [1], True), X)
+    case("logsumexp", lambda x: torch.logsumexp(x, 1), X * 30)
+    case("count_nonzero", lambda x: A.count_nonzero(x, [1]), X.round())
+
+
+def contractions() -> None:
+    m, n = seeded(3, 4), seeded(4, 5)
+    case("mm", torch.mm, m, n)
+    case("bmm", torch.bmm, X, seeded(2, 4, 5))
+    case("matmul", torch.matmul, X, n)
+    case("matmul", torch.matmul, seeded(2, 1, 3, 4), seeded(5, 4, 2))
+    case("mv", torch.mv, m, ROW)
+    case("dot", torch.dot, ROW, ROW + 1)
+    case("linear", F.linear, X, seeded(5, 4), seeded(5))
+    case("linear", F.linear, X, ROW)
+    case("addmm", lambda c, a, b: torch.addmm(c, a, b, beta=0.5, alpha=2), seeded(5), m, n)
+    case("baddbmm", torch.baddbmm, seeded(2, 1, 5), X, seeded(2, 4, 5))
+    case("addmv", torch.addmv, seeded(3), m, ROW)
+    for rank, x in ((1, LINE), (2, IMAGE), (3, VOLUME)):
+        inside = x.shape[1]
+        weight, bias = seeded(6, inside // 2, *[3, 2, 2][:rank]), seeded(6)
+        conv, back = getattr(F, f"conv{rank}d"), getattr(F, f"conv_transpose{rank}d")
+        name = f"conv{rank}d"
+        case(name, lambda x, w, b, f=conv: f(x, w, b, 2, 1, 1, 2), x, weight, bias)
+        case(name, lambda x, w, f=conv: f(x, w, padding="same"), x, seeded(5, inside, *[3] * rank))
+        case(name, lambda x, w, f=conv: f(x[0], w, dilation=2), x, seeded(5, inside, *[2] * rank))
+        turned = seeded(inside, 3, *[3, 2, 2][:rank])
+        name = f"conv_transpose{rank}d"
+        case(name, lambda x, w, f=back: f(x, w, None, 2, 1, 1, 2), x, turned)
+        case(name, lambda x, w, b, f=back: f(x, w, b), x, turned, seeded(3))
+    last = (False, [0, 0], 1)
+    args = ([1, 2], [0, 1], [1, 1], *last)
+    case("convolution", lambda x, w: A.convolution(x, w, None, *args), IMAGE, seeded(3, 4, 3, 3))
+    args = ([1, 2], [0, 1], [1, 1], True, [0, 1], 1)
+    case("convolution", lambda x, w: A.convolution(x, w, None, *args), IMAGE, seeded(4, 3, 3, 3))
+    attend = F.scaled_dot_product_attention
+    name = "scaled_dot_product_attention"
+    q, k, v = seeded(2, 4, 5, 8), seeded(2, 4, 6, 8, seed=1), seeded(2, 4, 6, 3, seed=2)
+    case(name, attend, q, k, v)
+    case(
+        name,
+        lambda q, k, v: attend(q, k, v, is_causal=True, scale=0.5),
+        q,
+        k[:, :, :5],
+        v[:, :, :5],
+    )
+    case(name, lambda q, k, v, m: attend(q, k, v, m), q, k, v, seeded(5, 6))
+    case(name, lambda q, k, v, m: attend(q, k, v, m), q, k, v, seeded(2, 1, 5, 6) > -1)
+    few = (k[:, :2], v[:, :2])
+    case(name, lambda q, k, v: attend(q, k, v, enable_gqa=True), q, *few)
+    case(name, lambda q, k, v, m: attend(q, k, v, m, enable_gqa=True), q, *few, seeded(2, 4, 5, 6))
+    case(name, lambda q, k, v, m: attend(q, k, v, m, enable_gqa=True), q, *few, seeded(2, 1, 5, 6))
+
+
+def spread_window(function: Any, rank: int) -> Callable[..., Any]:
+    return lambda x: function(x, [2], [], [0], [2] * rank)
+
+
+def to_two(function: Any, rank: int) -> Callable[..., Any]:
+    return lambda x: function(x, [2] * rank)
+
+
+def pools() -> None:
+    for rank, x in ((1, LINE), (2, IMAGE), (3, VOLUME)):
+        largest, mean = getattr(F, f"max_pool{rank}d"), getattr(F, f"avg_pool{rank}d")
+        case(f"max_pool{rank}d", lambda x, f=largest: f(x, 3, 2, 1), x)
+        case(f"max_pool{rank}d", lambda x, f=largest: f(x[0], 2, 2, ceil_mode=True), x)
+        name = f"max_pool{rank}d_with_indices"
+        if rank > 1:
+            case(name, lambda x, f=largest: f(x, 3, 2, 1, return_indices=True), x)
+            case(name, spread_window(getattr(A, name), rank), x)
+        else:
+            case(name, lambda x: A.max_pool1d_with_indices(x, [3], [2], [1]), x)
+        case(f"avg_pool{rank}d", lambda x, f=mean: f(x, 3, 2, 1), x)
+        args = {"ceil_mode": True, "count_include_pad": False}
+        case(f"avg_pool{rank}d", lambda x, f=mean, a=args: f(x, 3, 2, 1, **a), x)
+        adaptive = getattr(F, f"adaptive_avg_pool{rank}d")
+        name = f"adaptive_avg_pool{rank}d"
+        for size in (1, 3):
+            case(name, lambda x, f=adaptive, n=size: f(x, n), x)
+        if rank > 1:
+            case(f"_{name}", to_two(getattr(A, f"_{name}"), rank), x)
+    case("_adaptive_avg_pool1d", lambda x: F.adaptive_avg_pool1d(x, 11), LINE)
+    case("adaptive_max_pool1d", lambda x: A.adaptive_max_pool1d(x, [11])[0], LINE)
+    case("adaptive_max_pool2d", lambda x: A.adaptive_max_pool2d(x, [3, 7]), IMAGE)
+    case("adaptive_max_pool3d", lambda x: A.adaptive_max_pool3d(x, [5, 2, 2]), VOLUME)
+    case("avg_pool2d", lambda x: A.avg_pool2d(x, [2, 2], [], [0], False, True, 3), IMAGE)
+
+
+def norms() -> None:
+    w, b = seeded(4) + 2, seeded(4)
+    case("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b), X, w, b)
+    case("layer_norm", lambda x: F.layer_norm(x, (3, 4)), X)
+    case("native_layer_norm", lambda x, w, b: A.native_layer_norm(x, [4], w, b, 1e-5), X, w, b)
+    case("rms_norm", lambda x, w: F.rms_norm(x, (4,), w), X, w)
+    case("_fused_rms_norm", lambda x, w: A._fused_rms_norm(x, [4], w, 1e-5)[0], X, w)
+    case("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), IMAGE, w, b)
+    case("native_group_norm", lambda x, w, b: A.native_group_norm(x, w, b, 2, 4, 63, 2, 1e-5),
+         IMAGE, w, b)  # fmt: skip
+    case("instance_norm", lambda x, w, b: F.instance_norm(x, None, None, w, b), IMAGE, w, b)
+    mean, var = seeded(4), w.abs()
+    case("batch_norm", lambda x, m, v, w, b: F.batch_norm(x, m, v, w, b), IMAGE, mean, var, w, b)
+    case("batch_norm", lambda x, m, v: F.batch_norm(x, m, v), IMAGE, mean, var)
+    name = "_native_batch_norm_legit_no_training"
+    rest = (IMAGE, w, b, mean, var)
+    case(
+        name,
+        lambda x, w, b, m, v: A._native_batch_norm_legit_no_training(x, w, b, m, v, 0.1, 1e-5)[0],
+        *rest,
+    )
+    for name in ("native_batch_norm", "_native_batch_norm_legit"):
+        f = getattr(A, name)
+        case(name, lambda x, w, b, m, v, f=f: f(x, w, b, m, v, False, 0.1, 1e-5)[0], *rest)
+    case("_batch_norm_no_update", lambda x, w, b, m, v: A._batch_norm_no_update(
+        x, w, b, m, v, 0.1, 1e-5)[0], *rest)  # fmt: skip
+
+
+def indexing() -> None:
+    i, j = ints(1, 0, 1, -1), ints(2, -1, 0, 1)
+    places = torch.tensor([[[0, 2, 1], [1, 1, 0]], [[2, 0, 0], [1, 2, 2]]])
+    case("embedding", F.embedding, ints(2, 0, 5), seeded(6, 4))
+    case("index", lambda x, i: x[i], X, i)
+    case("index", lambda x, i, j: x[i, :, j], X, i, j)
+    case("index", lambda x, i, j: x[:, i, j], X, i, j)
+    case("index", lambda x, i: x[:, ints(2, 0), i[:2, None]], X, i)
+    case("_unsafe_index", lambda x, i: A._unsafe_index(x, [None, i]), X, i.abs())
+    case("index_select", lambda x, i: torch.index_select(x, 2, i), X, ints(3, 0, 3))
+    case("gather", lambda x, i: torch.gather(x, 1, i), X, places)
+    case("index_put", lambda x, i, v: A.index_put(x, [i, ints(0, 1, 2, 2)], v), X, i, seeded(4, 4))
+    case("index_put", lambda x, i, v: A.index_put(x, [None, i], v, True), X, i, seeded(2, 4, 4))
+    case("index_put", lambda x, m: A.index_put(x, [m], torch.tensor(9.0)), X, T)
+    case("index_put", whole_rows, X, ints(2, 0), ints(1, 3))
+    case("_unsafe_index_put", lambda x, i: A._unsafe_index_put(x, [i], torch.ones(1)), X, ints(1))
+    case("index_copy", lambda x, i, y: torch.index_copy(x, 1, i, y), X, ints(2, 0), Y[:, :2])
+    case("index_add", lambda x, i, y: torch.index_add(x, 1, i, y, alpha=2), X, ints(2, 2), Y[:, :2])
+    case("index_fill", lambda x, i: A.index_fill(x, 2, i, 7.0), X, ints(0, 3))
+    case("scatter", lambda x, i, y: torch.scatter(x, 2, i, y), X, places[:, :, :2], Y)
+    case("scatter", lambda x, i: torch.scatter(x, 1, i, 5.0), X, places)
+    case("scatter", lambda x, i, y: A.scatter(x, 1, i, y, reduce="add"), X, places, Y)
+    case("scatter_add", lambda x, i, y: torch.scatter_add(x, 1, i, y), X, places, Y)
+    for word in ("sum", "prod", "amax", "amin"):
+        case("scatter_reduce", lambda x, i, y, w=word: torch.scatter_reduce(x, 1, i, y, w),
+             X, places, Y)  # fmt: skip
+    case("topk", lambda x: tuple(torch.topk(x, 2, 1)), X)
+    case("topk", lambda x: tuple(torch.topk(x, 3, -1, largest=False)), X)
+    case("sort", lambda x: tuple(torch.sort(x, 1, descending=True)), X)
+    case("sort", lambda x: tuple(torch.sort(x)), X)
+    case("argsort", lambda x: A.argsort(x, 1), X)
+    case("one_hot", lambda i: F.one_hot(i, 4), ints(3, 0, 2))
+
+
+def whole_rows(x: Any, i: Any, j: Any) -> Any:
+    """A known index counts through the first dim, as in a write to a window of a map."""
+    values = torch.arange(8.0).reshape(2, 2, 2)
+    return A.index_put(x, [torch.arange(2)[:, None, None], i[None, :, None], j], values)
+
+
+def planes() -> None:
+    for rank, x in ((1, LINE), (2, IMAGE), (3, VOLUME)):
+        for mode in ("nearest", "nearest-exact"):
+            name = (
+                f"upsample_nearest{rank}d"
+                if mode == "nearest"
+                else f"_upsample_nearest_exact{rank}d"
+            )
+            case(name, lambda x, m=mode: F.interpolate(x, scale_factor=1.7, mode=m), x)
+            size = [7, 12, 5][:rank]
+            case(name, lambda x, m=mode, s=size: F.interpolate(x, size=s, mode=m), x)
+    modes = (("linear", LINE), ("bilinear", IMAGE), ("trilinear", VOLUME), ("bicubic", IMAGE))
+    for mode, x in modes:
+        name = f"upsample_{mode}{x.dim() - 2}d"
+        for aligned in (False, True):
+            case(name, lambda x, m=mode, a=aligned: F.interpolate(
+                x, scale_factor=2.5, mode=m, align_corners=a), x)  # fmt: skip
+        size = [13, 5, 9][: x.dim() - 2]
+        case(name, lambda x, m=mode, s=size: F.interpolate(x, size=s, mode=m), x)
+        if mode in ("bilinear", "bicubic"):
+            case(f"_{name}_aa", lambda x, m=mode: F.interpolate(
+                x, size=(4, 3), mode=m, antialias=True), x)  # fmt: skip
+    grid, deep = seeded(2, 3, 5, 2) * 0.8, seeded(1, 2, 3, 2, 3) * 0.8
+    for mode in ("bilinear", "nearest", "bicubic"):
+        for padding in ("zeros", "border", "reflection"):
+            case("grid_sampler", lambda x, g, m=mode, p=padding: F.grid_sample(
+                x, g, m, p, align_corners=p == "border"), IMAGE, grid)  # fmt: skip
+    case("grid_sampler_2d", lambda x, g: A.grid_sampler_2d(x, g, 0, 0, False), IMAGE, grid)
+    case("grid_sampler_3d", lambda x, g: A.grid_sampler_3d(x, g, 0, 1, True), VOLUME, deep)
+
+
+def recurrent() -> None:
+    for name, gates in (("lstm", 4), ("gru", 3), ("rnn_tanh", 1), ("rnn_relu", 1)):
+        for directions, layers in ((1, 1), (2, 2)):
+            weights = []
+            for layer in range(layers):
+                for _ in range(directions):
+                    inside = 3 if layer == 0 else 5 * directions
+                    weights += [seeded(gates * 5, inside), seeded(gates * 5, 5, seed=3)]
+                    weights += [seeded(gates * 5), seeded(gates * 5, seed=4)]
+            state = seeded(layers * directions, 2, 5)
+            case(name, packed(name, layers, directions), seeded(4, 2, 3), state, *weights)
+
+
+def packed(name: str, layers: int, directions: int) -> Callable[..., Any]:
+    f = getattr(A, name).input
+
+    def run(x: Any, state: Any, *weights: Any) -> Any:
+        states = [state, state * 0.5] if name == "lstm" else state
+        return f(x, states, list(weights), True, layers, 0.0, False, directions == 2, False)
+
+    return run
+
+
+for fill in (simple, logic, activations, movement, creation, reductions, contractions):
+    fill()
+for fill in (pools, norms, indexing, planes, recurrent):
+    fill()
