@@ -117,15 +117,6 @@ def gated(node: Node) -> SSAValue:
     return b.emit("multiply", parts[0], b.emit("logistic", parts[1]))
 
 
-@handles("hardshrink", "softshrink")
-def shrink(node: Node) -> SSAValue:
-    """Zero within lambd of zero; softshrink moves the rest toward zero by it."""
-    b, x, edge = node.b, node.x(), float(node.number("lambd", 0.5))
-    shift = edge if node.op == "softshrink" else 0
-    above = b.select(b.compare("GT", x, b.like(x, edge)), b.plus(x, -shift), b.like(x, 0))
-    return b.select(b.compare("LT", x, b.like(x, -edge)), b.plus(x, shift), above)
-
-
 @handles("softmax", "_softmax", "log_softmax", "_log_softmax")
 def softmax(node: Node) -> SSAValue:
     b, x, axis = node.b, as_float(node.x(), node.b), node.axis()
@@ -135,12 +126,10 @@ def softmax(node: Node) -> SSAValue:
     return converted(node, b.emit(name, x, axis=axis), node.result.dtype)
 
 
-@handles("dropout", "native_dropout")
-def dropout(node: Node) -> SSAValue | tuple[SSAValue, SSAValue]:
+@handles("native_dropout")
+def dropout(node: Node) -> tuple[SSAValue, SSAValue]:
     """The identity: this is inference."""
     if node.raw("train", False) and node.number("p", 0.5):
         raise NotSupported("random dropout is on; call module.eval() before exporting")
-    if node.op == "dropout":
-        return node.x("input")
-    x = node.x("input")
-    return x, node.b.compare("EQ", node.b.like(x, 0), node.b.like(x, 0))
+    b, x = node.b, node.x("input")
+    return x, b.compare("EQ", b.like(x, 0), b.like(x, 0))

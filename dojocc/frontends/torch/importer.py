@@ -76,11 +76,14 @@ class Importer:
     def node(self, node: TorchNode) -> None:
         """One call's values; a refusal becomes a finding."""
         self.builder.location = node.where
+        if all(meta is not None and 0 in meta.shape for meta in node.results):
+            self.enter_empty(node)
+            return
         try:
             handler = HANDLERS.get(node.op)
             if handler is None:
                 raise NotSupported("this op is not supported")
-            results = handler(Node(node, self.builder, self.value, self.dtype))
+            results = handler(Node(node, self.builder, self.value, self.meta))
             self.settle(node, results)
         except Lost:
             pass
@@ -106,6 +109,12 @@ class Importer:
                 )
             self.enter(node.name, index if several else None, value, meta)
 
+    def enter_empty(self, node: TorchNode) -> None:
+        """Results without elements: only cat takes them, which leaves them out."""
+        for index, meta in enumerate(node.results):
+            assert meta is not None
+            self.metas[Reference(node.name, index)] = self.metas[Reference(node.name)] = meta
+
     def enter(self, name: str, index: int | None, value: SSAValue, meta: Meta) -> None:
         """The first of several results goes by the node's name alone, too."""
         keys = [Reference(name, index)] if index else [Reference(name, 0), Reference(name)]
@@ -115,6 +124,8 @@ class Importer:
     def value(self, reference: Reference) -> SSAValue:
         """A graph value; a parameter or buffer becomes a constant when first asked for."""
         if reference not in self.values:
+            if 0 in self.meta(reference).shape:
+                raise NotSupported("a tensor without elements")
             held = self.graph.held.get(reference.name)
             if held is None:
                 raise Lost
@@ -126,13 +137,13 @@ class Importer:
         check_numbers(held, self.builder.location)
         return self.builder.constant(held.array, held.name)
 
-    def dtype(self, reference: Reference) -> str:
+    def meta(self, reference: Reference) -> Meta:
         held = self.graph.held.get(reference.name)
         if held is not None:
-            return held.dtype
+            return Meta(held.dtype, tuple(held.array.shape))
         if reference not in self.metas:
             raise Lost
-        return self.metas[reference].dtype
+        return self.metas[reference]
 
     def remark(self, what: str, dtype: str) -> None:
         narrow = narrowing(dtype)
@@ -147,7 +158,7 @@ class Importer:
             self.builder.location = f"output '{name}'"
             if isinstance(value, Reference):
                 results.append(self.value(value))
-                rows.append((name, self.dtype(value)))
+                rows.append((name, self.meta(value).dtype))
                 continue
             array = np.array(0.0 if value is None else value)
             results.append(self.builder.constant(array, name))

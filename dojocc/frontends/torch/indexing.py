@@ -68,7 +68,7 @@ def index_parts(node: Node, values: tuple) -> dict[int, SSAValue]:
     for axis, reference in enumerate(values):
         if reference is None:
             continue
-        index = node._value(reference)
+        index = node.value(reference)
         if element_of(index) == i1:
             raise NotSupported("an index of truth values: the result's size depends on data")
         found[axis] = places(node, index, node.shape()[axis])
@@ -130,7 +130,7 @@ def mask_of(node: Node, given: tuple) -> SSAValue | None:
     """The one index, if it is of truth values; broadcast to the tensor's shape."""
     if len(given) != 1 or given[0] is None:
         return None
-    mask = node._value(given[0])
+    mask = node.value(given[0])
     if element_of(mask) != i1:
         return None
     own = shape_of(mask)

@@ -17,10 +17,7 @@ from dojocc.frontends.torch.node import Node, handles
 FAR = 1 << 60
 
 
-@handles(
-    *("view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten", "unflatten"),
-    *("view_as", "reshape_as"),
-)
+@handles("view", "_unsafe_view", "unsqueeze", "squeeze")
 def reshape(node: Node) -> SSAValue:
     """The result's shape is known from the export."""
     if node.wanted():
@@ -28,12 +25,12 @@ def reshape(node: Node) -> SSAValue:
     return node.b.reshape(node.x(), node.result.shape)
 
 
-@handles("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "lift_fresh", "lift")
+@handles("alias", "detach", "clone")
 def same(node: Node) -> SSAValue:
     return node.x()
 
 
-@handles("permute", "transpose", "t", "numpy_T", "mT", "movedim")
+@handles("permute", "transpose", "t")
 def transpose(node: Node) -> SSAValue:
     rank = node.rank()
     order = list(range(rank))
@@ -44,27 +41,12 @@ def transpose(node: Node) -> SSAValue:
             one, other = (normal_axis(node.number(n), max(rank, 1)) for n in ("dim0", "dim1"))
             if rank:
                 order[one], order[other] = order[other], order[one]
-        case "mT":
-            order[-2:] = [rank - 1, rank - 2]
-        case "movedim":
-            order = moved(node, rank)
         case _:
             order = order[::-1]
     return node.b.transpose(node.x(), order)
 
 
-def moved(node: Node, rank: int) -> list[int]:
-    """Dims `source` go to the places `destination`, the others keep their order."""
-    source, target = (
-        [normal_axis(axis, rank) for axis in node.spread(name, 1)]
-        for name in ("source", "destination")
-    )
-    rest = iter(axis for axis in range(rank) if axis not in source)
-    place = dict(zip(target, source, strict=True))
-    return [place[axis] if axis in place else next(rest) for axis in range(rank)]
-
-
-@handles("expand", "broadcast_to", "expand_as")
+@handles("expand")
 def expand(node: Node) -> SSAValue:
     return node.b.broadcast(node.x(), node.result.shape)
 
@@ -119,13 +101,6 @@ def slice_(node: Node) -> SSAValue:
     return cut(node, node.x(), axis, *bounds(node, node.shape()[axis]))
 
 
-@handles("narrow")
-def narrow(node: Node) -> SSAValue:
-    axis, start = node.axis(), node.number("start")
-    start = start % node.shape()[axis] if start < 0 else start
-    return cut(node, node.x(), axis, start, start + node.number("length"))
-
-
 @handles("select")
 def select(node: Node) -> SSAValue:
     axis = node.axis()
@@ -141,7 +116,7 @@ def parts(node: Node, axis: int, sizes: Sequence[int]) -> tuple[SSAValue, ...]:
     return tuple(found)
 
 
-@handles("split", "split_with_sizes", "chunk", "unbind")
+@handles("split", "split_with_sizes", "unbind")
 def split(node: Node) -> tuple[SSAValue, ...]:
     """The sizes of the parts are known from the export."""
     axis = node.axis(default=0)

@@ -46,12 +46,12 @@ class Node:
         source: TorchNode,
         builder: Builder,
         value: Callable[[Reference], SSAValue],
-        dtype: Callable[[Reference], str],
+        meta: Callable[[Reference], Meta],
     ) -> None:
         self.source = source
         self.b = builder
         self._value = value
-        self._dtype = dtype
+        self._meta = meta
 
     @property
     def op(self) -> str:
@@ -93,7 +93,12 @@ class Node:
         return self.x(name) if self.has(name) else None
 
     def tensors(self, name: str) -> list[SSAValue]:
-        return [self._value(each) for each in self.raw(name, ())]
+        """A list of tensors, without those that have no elements."""
+        rows = self.raw(name, ())
+        return [self._value(each) for each in rows if 0 not in self._meta(each).shape]
+
+    def value(self, reference: Reference) -> SSAValue:
+        return self._value(reference)
 
     def like(self, name: str, element_type: Attribute) -> SSAValue:
         """A tensor or number as a tensor of an element type; a number has rank 0."""
@@ -107,7 +112,7 @@ class Node:
         """The PyTorch type of a tensor argument; of a number the type of its kind."""
         value = self.source.arguments[name]
         if isinstance(value, Reference):
-            return self._dtype(value)
+            return self._meta(value).dtype
         if isinstance(value, bool):
             return "bool"
         return "int64" if isinstance(value, int) else "float32"

@@ -87,13 +87,7 @@ def by_statistics(node: Node) -> SSAValue:
     return b.emit("batch_norm_inference", x, *rows, epsilon=epsilon, feature=1)
 
 
-TRAINED = ("batch_norm", "native_batch_norm", "_native_batch_norm_legit")
-
-
-@handles(*TRAINED, "_native_batch_norm_legit_no_training", "_batch_norm_no_update")
-def batch_norm(node: Node) -> SSAValue | tuple[SSAValue | None, ...]:
-    """The statistics that native forms return besides are not made."""
-    if node.raw("training", False):
-        raise NotSupported("batch normalisation in training; call module.eval() before exporting")
-    result = by_statistics(node)
-    return result if node.op == "batch_norm" else (result, None, None)
+@handles("_native_batch_norm_legit_no_training", "_batch_norm_no_update")
+def batch_norm(node: Node) -> tuple[SSAValue | None, ...]:
+    """The statistics that it returns besides are not made."""
+    return by_statistics(node), None, None

@@ -81,7 +81,7 @@ def average_pool(node: Node) -> SSAValue:
 ADAPTIVE = [f"adaptive_avg_pool{rank}d" for rank in (1, 2, 3)]
 
 
-@handles(*ADAPTIVE, *(f"_{name}" for name in ADAPTIVE))
+@handles(*ADAPTIVE, *(f"_{name}" for name in ADAPTIVE[1:]))
 def adaptive_average(node: Node) -> SSAValue:
     """Result place i averages from floor(i n / m) to ceil((i + 1) n / m) of n elements."""
     node.need_float()

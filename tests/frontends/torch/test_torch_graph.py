@@ -32,8 +32,8 @@ def node(
     return TorchNode(name, f"aten.{op}", "default", arguments, metas, "block.0", "Block")
 
 
-def graph(*nodes: TorchNode, output: Any = R("n"), shape=(3, 4), dtype: str = "float32", held=None):
-    rows = output if isinstance(output, list) else [(output, "output")]
+def graph(*nodes: TorchNode, output: Any = None, shape=(3, 4), dtype: str = "float32", held=None):
+    rows = output if isinstance(output, list) else [(output or R("n"), "output")]
     return TorchGraph("the model", [("x", "x", Meta(dtype, shape))], held or {}, nodes, rows)
 
 
@@ -109,7 +109,7 @@ def test_all_that_is_not_supported_is_named_at_once() -> None:
         node("fft_fft", name="b", self=R("x")),
         node("leaky_relu_x", name="c", self=R("a")),
         node("relu", name="d", self=R("c")),
-        node("dropout", name="e", input=R("x"), p=0.5, train=True),
+        node("native_dropout", name="e", input=R("x"), p=0.5, train=True),
     ]
     with pytest.raises(UnsupportedError) as caught:
         run(graph(*nodes, output=R("d")), X)
@@ -117,7 +117,7 @@ def test_all_that_is_not_supported_is_named_at_once() -> None:
     assert text.startswith("4 calls use what dojocc does not support:")
     assert "aten.fft_fft, 2 calls, used by 'block.0' (Block): this op is not supported" in text
     assert "aten.leaky_relu_x, 1 call" in text and "nearest supported: aten.leaky_relu" in text
-    assert "aten.dropout, 1 call, used by 'block.0' (Block): random dropout is on" in text
+    assert "aten.native_dropout, 1 call, used by 'block.0' (Block): random dropout is on" in text
     assert "where: the model" in text
 
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_built(call: TorchNode, words: str) -> None:
         (node("rand", size=(3, 4)), "random numbers: pass them in as an input"),
         (node("index", self=R("x"), indices=(R("t"),)), "an index of truth values"),
         (node("where", condition=R("t")), "places of true values"),
-        (node("batch_norm", input=R("x"), training=True), "call module.eval() before exporting"),
+        (node("_batch_norm_no_update", input=R("x")), "statistics of the batch itself"),
         (node("repeat_interleave", self=R("x"), repeats=R("x")), "repeats given as a tensor"),
         (node("view", self=R("x"), dtype=Dtype("int32")), "a view as another element type"),
         (node("full", kind="complex64", size=(3, 4), fill_value=1), "complex64 is not supported"),
@@ -161,6 +161,14 @@ def test_weights_that_are_not_numbers() -> None:
     bad = {"p_w": Held("fc.weight", np.full((9, 4), np.nan, np.float32), "float32")}
     with pytest.raises(InputError, match="a weight is not a finite number: fc.weight"):
         run(graph(LINEAR, output=R("fc"), held=HELD | bad), X)
+
+
+def test_tensors_without_elements() -> None:
+    empty = node("slice", [(0, 4)], name="none", self=R("x"), dim=0, start=0, end=0)
+    both = node("cat", [(3, 4)], tensors=(R("none"), R("x")), dim=0)
+    np.testing.assert_array_equal(run(graph(empty, both), X)[0], X)
+    with pytest.raises(UnsupportedError, match="a tensor without elements"):
+        run(graph(empty, node("sum", [()], self=R("none"), dim=None)), X)
 
 
 @pytest.mark.parametrize(
