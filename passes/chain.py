@@ -7,8 +7,9 @@ additions go: within a part ascending from zero, then part by part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
@@ -67,11 +68,10 @@ def candidate_of(op: Operation) -> Candidate | None:
     return Candidate(op, root, sides, lhs.type.get_shape()[sides[0].axis])
 
 
-def rewrite(candidate: Candidate, size: int, part_of: PartOf) -> None:
-    """The chain of products in place of one."""
+def rewrite(candidate: Candidate, spans: Sequence[Span], part_of: PartOf) -> None:
+    """The chain of products in place of one, a product a span."""
     op = candidate.op
     partial: SSAValue | None = None
-    spans = list(chunk_spans(candidate.depth, size))
     for number, span in enumerate(spans):
         last = number == len(spans) - 1
         made = step(candidate, part_of, span, partial, last)
@@ -84,9 +84,10 @@ def rewrite(candidate: Candidate, size: int, part_of: PartOf) -> None:
     op.erase()
 
 
-def chunk_spans(depth: int, size: int) -> Iterator[Span]:
-    for start in range(0, depth, size):
-        yield start, min(start + size, depth)
+def spans_of(sizes: Iterable[int]) -> list[Span]:
+    """Spans of these sizes, one behind the other."""
+    ends = list(accumulate(sizes))
+    return list(zip([0, *ends], ends, strict=False))
 
 
 def slice_of(value: SSAValue, axis: int, span: Span, location: str | None) -> NNOp:

@@ -22,9 +22,9 @@ from dojocc.dialects.nn.fused import YieldOp
 from dojocc.dialects.properties import to_python
 from dojocc.dialects.types import tensor
 from dojocc.passes.base import Pass
-from dojocc.passes.chain import Candidate, Side, Span, candidate_of, rewrite, slice_of
+from dojocc.passes.chain import Candidate, Side, Span, candidate_of, rewrite, slice_of, spans_of
 from dojocc.passes.cost import Rates
-from dojocc.passes.solve.chunking import GRANULE, Product, chunks_of
+from dojocc.passes.solve.chunking import GRANULE, Product, chunks_of, even_slices
 from dojocc.passes.solve.physical import round_up
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import UsageError
@@ -137,7 +137,7 @@ def in_chunks(candidate: Candidate, exchanges: dict[Side, ExchangeOp], size: int
         Rewriter.insert_op(made, InsertPoint.before(candidate.op))
         return made.result
 
-    rewrite(candidate, size, part_of)
+    rewrite(candidate, spans_of(even_slices(candidate.depth, size)), part_of)
     for old in exchanges.values():
         old.detach()
         old.erase()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -13,9 +14,9 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.location import get_location
 from dojocc.dialects.mesh import STORAGE
 from dojocc.passes.base import SAME, Pass
-from dojocc.passes.chain import Candidate, Side, Span, candidate_of, rewrite, slice_of
+from dojocc.passes.chain import Candidate, Side, Span, candidate_of, rewrite, slice_of, spans_of
 from dojocc.passes.rewriting import bodies, element, shape
-from dojocc.passes.solve.chunking import Panels, depth_that_fits
+from dojocc.passes.solve.chunking import Panels, depth_that_fits, slices_of
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.formats import FORMATS
@@ -30,8 +31,9 @@ class CutDepth(Pass):
       in FP32.
     How: 1. with the result shared out over the grid, a node reads its rows and its columns whole:
       where these and the result do not fit beside the operands, spread evenly, they are cut to the
-      depth that does fit twice, so that one slice comes while another is multiplied
-      (solve/chunking.py); 2. slices are data movement: the shard pass brings each to its reader.
+      depth that does fit twice, so that one slice comes while another is multiplied; the first
+      slices may be thinner, as nothing hides the first one's way (solve/chunking.py); 2. slices
+      are data movement: the shard pass brings each to its reader.
       The order of additions is that of passes/chain.py.
       A product of which not even a thin slice fits stays, for the shard pass to report.
     Fails: UsageError for a share of SRAM that is none.
@@ -59,7 +61,7 @@ class CutDepth(Pass):
                 panels = panels_of(candidate, (int(rows), int(columns)))
                 size = depth_that_fits(panels, self.sram or ctx.target.node.sram_bytes)
                 if size < candidate.depth:
-                    cut(candidate, size)
+                    cut(candidate, slices_of(panels, size))
 
 
 def panels_of(candidate: Candidate, grid: tuple[int, int]) -> Panels:
@@ -78,7 +80,7 @@ def item_bytes(value: SSAValue) -> int:
     return FORMATS[STORAGE[element(value)]].bytes
 
 
-def cut(candidate: Candidate, size: int) -> None:
+def cut(candidate: Candidate, sizes: Sequence[int]) -> None:
     """The chain, of slices of both operands."""
     block = candidate.op.parent
     assert block is not None
@@ -88,4 +90,4 @@ def cut(candidate: Candidate, size: int) -> None:
         block.insert_op_before(made, candidate.op)
         return made.results[0]
 
-    rewrite(candidate, size, part_of)
+    rewrite(candidate, spans_of(sizes), part_of)

@@ -5,6 +5,7 @@ Plain data in and out: cycles and sizes of one product on a node; gives elements
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -82,6 +83,70 @@ class Panels:
             for size, nodes in zip(self.sides, self.grid, strict=True)
         )
         return rows, columns
+
+
+RAMPS = (1.25, 1.5, 2.0, 3.0)
+"""How many times deeper a slice is than the one before, until slices are full."""
+STEEPEST = 4
+"""Slices that are not full."""
+TURN = 36
+"""Cycles of a transfer's turn along a row or column of the grid besides its bytes."""
+CROWDED = 2.0
+"""How many times longer a panel takes than its bytes through one port: links beside dead nodes
+carry two of them."""
+LINK = 64
+
+
+def slices_of(panels: Panels, size: int) -> list[int]:
+    """Depths of the slices, at most `size` each: even ones, or, where that hides more of the first
+    transfer, thin ones that grow.
+
+    Nothing hides how long the first slice takes to come; each further one comes while that before
+    it is multiplied.
+    """
+    count = ceil(panels.depth / size)
+    offered = [even_slices(panels.depth, size)]
+    for ramp in RAMPS:
+        for thin in range(1, STEEPEST + 1):
+            shares = [ramp ** (n - thin) for n in range(thin)]
+            for full in range(max(count - thin, 1), count + 1):
+                found = shared_out(panels.depth, [*shares, *[1.0] * full])
+                if max(found) <= size and min(found) >= LEAST:
+                    offered.append(found)
+    return min(offered, key=lambda each: (chain_cycles(panels, each), len(each)))
+
+
+def even_slices(depth: int, size: int) -> list[int]:
+    return [min(size, depth - start) for start in range(0, depth, size)]
+
+
+def shared_out(depth: int, shares: Sequence[float]) -> list[int]:
+    """The depth cut in proportion to shares, in whole granules, equal ones alike; the last takes
+    what is left."""
+    unit = depth / sum(shares)
+    sizes = [ceil(share * unit / GRANULE) * GRANULE for share in shares[:-1]]
+    return [*sizes, depth - sum(sizes)]
+
+
+def chain_cycles(panels: Panels, slices: Sequence[int]) -> float:
+    """About how long the chain takes: the first slice's transfer, then transfers beside products.
+
+    Panels go round rows and columns of the grid at once, through the same ports.
+    """
+    rows, columns = panels.local
+    blocks = rows * columns / BLOCK
+    wide = (rows + columns) * panels.item / LINK * CROWDED
+
+    def moved(depth: int) -> float:
+        return max(panels.grid) * TURN + depth * wide
+
+    def multiplied(depth: int) -> float:
+        return blocks * (ceil(depth / 4) + SUM) + CALL
+
+    total = moved(slices[0])
+    for depth, after in zip(slices, slices[1:], strict=False):
+        total += max(multiplied(depth), moved(after))
+    return total + multiplied(slices[-1])
 
 
 def depth_that_fits(panels: Panels, sram: int) -> int:

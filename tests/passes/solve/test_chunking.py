@@ -11,9 +11,12 @@ from dojocc.passes.solve.chunking import (
     RESERVED,
     Panels,
     Product,
+    chain_cycles,
     chunks_of,
     cycles,
     depth_that_fits,
+    even_slices,
+    slices_of,
 )
 
 START = 130
@@ -63,3 +66,22 @@ def test_slices_are_even() -> None:
 
 def test_where_not_even_a_thin_slice_fits_nothing_is_cut() -> None:
     assert depth_that_fits(Panels((8192, 8192), 8192, 2, 4, (18, 19)), SRAM) == 8192
+
+
+@pytest.mark.parametrize("depth", [1000, 2048, 4096, 8192])
+@pytest.mark.parametrize("size", [64, 176, 1376])
+@pytest.mark.parametrize("grid", [(2, 3), (18, 19), (90, 95)])
+def test_slices_cover_the_depth_and_none_is_too_deep(depth: int, size: int, grid) -> None:
+    panels = Panels((4096, 4096), depth, 2, 4, grid)
+    slices = slices_of(panels, size)
+    assert sum(slices) == depth and max(slices) <= size and min(slices) > 0
+    assert all(each % GRANULE == 0 for each in slices[:-1])
+    assert chain_cycles(panels, slices) <= chain_cycles(panels, even_slices(depth, size))
+
+
+def test_the_first_slice_of_a_training_tile_is_thin() -> None:
+    """It comes while nothing computes."""
+    panels = Panels((8192, 8192), 8192, 2, 4, (90, 95))
+    slices = slices_of(panels, depth_that_fits(panels, SRAM))
+    assert slices[0] < max(slices) / 2
+    assert slices == sorted(slices[:-1]) + slices[-1:]
