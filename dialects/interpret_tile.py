@@ -114,7 +114,7 @@ def exchange(state: TileRun, op: ExchangeOp, resources: Mapping[str, np.ndarray]
         sources = [np.broadcast_to(content, (nodes, len(content)))]
     target = state.buffers[op.destination].inner
     if op.zero_fill is not None:
-        target[:] = 0
+        target[slice(None) if op.bare is None else resources[op.bare.data] > 0] = 0
     if op.relay is not None:
         moves = resources[op.relay.data]
         for step in range(int(moves["step"].max(initial=-1)) + 1):

@@ -170,6 +170,8 @@ class ExchangeOp(IRDLOperation):
     segments = prop_def(StringAttr)
     movement = opt_prop_def(StringAttr)
     zero_fill = opt_prop_def(UnitAttr)
+    # With zero_fill, the key of an int32 table: the nodes that do so; all of them without it.
+    bare = opt_prop_def(StringAttr)
     bytes = prop_def(IntegerAttr[I64])
     cycles = prop_def(IntegerAttr[I64])
     mark = opt_prop_def(StringAttr)

@@ -23,6 +23,7 @@ from dojocc.runtime.layout import LANES, DimShard, Layout
 
 NAME = "parameters"
 WORD = 4
+LINE = 64
 INT32 = np.iinfo(np.int32)
 
 
@@ -126,14 +127,23 @@ def tables_of(resources: dict[str, np.ndarray], op: Operation, nodes: int) -> li
             keys = [value for value in values if isinstance(value, str)]
             return [node_table(resources, key, nodes, op) for key in keys]
         case ExchangeOp():
+            cleared = [] if op.bare is None else [cleared_lines(resources, op, nodes)]
             relay = relay_of(resources, op, nodes)
             if relay is not None:
-                return relay.tables()
-            return [arrivals(op, segments_of(resources, op), nodes)]
+                return [*cleared, *relay.tables()]
+            return [*cleared, arrivals(op, segments_of(resources, op), nodes)]
         case CollectiveOp():
             return steps_of(resources, op, nodes).tables()
         case _:
             return []
+
+
+def cleared_lines(resources: dict[str, np.ndarray], op: ExchangeOp, nodes: int) -> np.ndarray:
+    """[nodes] lines of the destination that each node fills with zeros."""
+    lines = max(-(-op.layout.bytes // LINE), 1)
+    if op.bare is None:
+        return np.full(nodes, lines, np.int32)
+    return (lines * (node_table(resources, op.bare.data, nodes, op) > 0)).astype(np.int32)
 
 
 def segments_of(resources: dict[str, np.ndarray], op: ExchangeOp) -> np.ndarray:

@@ -16,7 +16,13 @@ from dojocc.dialects.disa import InstructionOp, KernelOp, instruction
 from dojocc.dialects.location import describe, get_location
 from dojocc.dialects.tile import CallOp, CollectiveOp, ExchangeOp
 from dojocc.passes.allocate import ALIGNMENT, reserved_bytes
-from dojocc.passes.parameters import Parameters, arrivals, node_table, segments_of
+from dojocc.passes.parameters import (
+    Parameters,
+    arrivals,
+    cleared_lines,
+    node_table,
+    segments_of,
+)
 from dojocc.passes.route import READY, buffer_address
 from dojocc.passes.select_kernel import DESCRIPTORS, FIRST_PARAMETER
 from dojocc.runtime.errors import DoesNotFit
@@ -113,7 +119,10 @@ class Streams:
         if isinstance(value, int):
             self.set_number(register, value + added)
             return
-        table = node_table(self.resources, value, self.nodes, op)
+        self.set_entry(register, node_table(self.resources, value, self.nodes, op), added)
+
+    def set_entry(self, register: int, table: np.ndarray, added: int = 0) -> None:
+        """Register = this node's entry of a table, plus `added`."""
         what, place = self.parameters.find(table)
         if what == "number":
             self.set_number(register, place + added)
@@ -163,20 +172,26 @@ def begin_exchange(streams: Streams, op: ExchangeOp) -> int:
 
 
 def clear_destination(streams: Streams, op: ExchangeOp) -> int:
-    """Zeros over the destination if asked; the number of the exchange's mark."""
+    """Zeros over the destination if asked, on the nodes that need them; the number of the
+    exchange's mark."""
     number = streams.mark(op)
     if op.zero_fill is not None:
-        clear(streams, op.destination)
+        lines = None if op.bare is None else cleared_lines(streams.resources, op, streams.nodes)
+        clear(streams, op.destination, lines)
     return number
 
 
-def clear(streams: Streams, buffer: SSAValue) -> None:
-    """Zero bytes over a whole buffer; its address and size are whole lines."""
+def clear(streams: Streams, buffer: SSAValue, each: np.ndarray | None = None) -> None:
+    """Zero bytes over a whole buffer; its address and size are whole lines. `each`: lines by node,
+    where only some nodes do so."""
     lines = reserved_bytes(buffer.owner) // ALIGNMENT  # pyright: ignore[reportArgumentType]
     address = buffer_address(buffer)
     streams.set_number(FIRST_PARAMETER, address)
-    streams.set_number(FIRST_PARAMETER + 1, lines)
-    streams.call(CLEAR, [address, lines])
+    if each is None:
+        streams.set_number(FIRST_PARAMETER + 1, lines)
+    else:
+        streams.set_entry(FIRST_PARAMETER + 1, each)
+    streams.call(CLEAR, [address, lines if each is None else None])
     streams.clears = True
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp, TensorType, bf16, f32, i1, i8, i16, i32
+from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType, bf16, f32, i1, i8, i16, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
@@ -77,8 +77,8 @@ class Tile(Pass):
        up to `accumulators` blocks of the result side by side. Kernels that are the same, op for op,
        are one: what differs between layers and nodes is in buffers, offsets and scalar tables.
     3. Every mesh.exchange becomes a table of segments, by the exchange solver; the destination is
-       cleared first where the segments leave pads that must be zero unwritten. To a load, DRAM is a
-       source that every node holds whole.
+       cleared first on the nodes where the segments leave pads that must be zero unwritten. To a
+       load, DRAM is a source that every node holds whole.
     4. The result of a contraction that adds to what it alone reads, element by element, is written
       over it.
     4. Every collective becomes tables of moves and additions, by the cheapest algorithm
@@ -223,7 +223,7 @@ class Tiler:
         )
         segments = self.exchanges.segments(destination, sources, op.element_map())
         p = to_python(op.get_irdl_definition(), op.properties)
-        filled = self.exchanges.covers(destination, segments, tuple(p.zero_dims))
+        bare = self.exchanges.uncovered(destination, segments, tuple(p.zero_dims))
         location = get_location(op)
         buffer = self.alloc(op.result, op, location or f"exchange {self.exchanged}")
         made = ExchangeOp(
@@ -233,11 +233,13 @@ class Tiler:
             self.table(segments),
             p.bytes,
             p.cycles,
-            not filled,
+            bool(bare.any()),
             location,
             json.dumps(op.steps(), sort_keys=True),
             self.held(loaded[0]) if loaded else None,  # pyright: ignore[reportArgumentType]
         )
+        if bare.any() and not bare.all():
+            made.bare = StringAttr(self.resource("table", bare.astype(np.int32)))
         copy_location(op, made)
         self.exchanged += 1
         self.block.add_op(made)

@@ -32,7 +32,7 @@ class Exchanges:
 
     def __init__(self) -> None:
         self._known: dict[tuple, np.ndarray] = {}
-        self._filled: dict[tuple, tuple[bool, np.ndarray]] = {}
+        self._bare: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
 
     def segments(
         self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
@@ -48,12 +48,14 @@ class Exchanges:
             self._known[key] = exchange_segments(dst, sources, index)
         return self._known[key]
 
-    def covers(self, dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...]) -> bool:
-        """`covers` below, remembered for tables that are kept anyway."""
+    def uncovered(
+        self, dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...]
+    ) -> np.ndarray:
+        """`uncovered` below, remembered for tables that are kept anyway."""
         key = dst, id(segments), zero_dims
-        if key not in self._filled:
-            self._filled[key] = covers(dst, segments, zero_dims), segments
-        return self._filled[key][0]
+        if key not in self._bare:
+            self._bare[key] = uncovered(dst, segments, zero_dims), segments
+        return self._bare[key][0]
 
 
 def exchange_segments(
@@ -85,11 +87,11 @@ def exchange_segments(
     return ordered(element_segments(dst, views, listed), dst.nodes)
 
 
-def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:
-    """True when the segments write every byte that must not keep its old value.
+def uncovered(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> np.ndarray:
+    """[nodes] True where the segments leave bytes that must not keep their old value.
 
-    Those are the held elements, and the pads of `zero_dims` around them. Otherwise the destination
-    has to be filled with zeros first. Segments of one exchange never write a byte twice.
+    Those are the held elements, and the pads of `zero_dims` around them. Such a node has to fill
+    the destination with zeros first. Segments of one exchange never write a byte twice.
     """
     dst = row_layout(dst)
     start, stop = dst.boxes()
@@ -100,7 +102,12 @@ def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)
     written = np.bincount(
         segments["dst_node"], weights=moved_bytes(segments).astype(float), minlength=dst.nodes
     )
-    return bool((written[filled] == need[filled].prod(1) * dst.item).all())
+    return filled & (written != need.prod(1) * dst.item)
+
+
+def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:
+    """True when no node has to fill the destination with zeros first."""
+    return not uncovered(dst, segments, zero_dims).any()
 
 
 def network_bytes(segments: np.ndarray) -> int:
