@@ -64,7 +64,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("nobody expected this")
 
-    monkeypatch.setattr(compile_command, "compile_model", fail)
+    monkeypatch.setattr(compile_command, "compile_cached", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return write(tmp_path / "m.dojotext", MODEL)
 
