@@ -16,7 +16,10 @@ SHOWS = {
     "01_onnx_cnn.py": ["LeNet in fp32", "LeNet in bf16", "mmac"],
     "02_transformer_block.py": ["transformer (tiny)", "gpt (tiny)", "cycles predicted"],
     "03_assembly_kernel.py": ["mmac m0, v1, v2", "equal bit for bit"],
+    "04_pytorch.py": ["fp32: logits", "bf16: pooled", "torch.compile", "used by '1' (Strange)"],
+    "05_jax.py": ["weights.in", "fp32: scores", "bf16: states"],
 }
+NEEDS = {"04_pytorch.py": "torch", "05_jax.py": "jax"}
 
 
 def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -33,6 +36,9 @@ def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_example(path: Path, tmp_path: Path) -> None:
+    if path.name in NEEDS:
+        name = NEEDS[path.name]
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install 'dojocc[{name}]'")
     result = run(path, tmp_path)
     assert result.returncode == 0, result.stderr
     for text in SHOWS[path.name]:

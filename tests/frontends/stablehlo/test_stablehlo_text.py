@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,9 @@ from dojocc.dialects.function import input_names, main_function, result_names
 from dojocc.dialects.interpret_nn import run_nn
 from dojocc.dialects.location import get_location
 from dojocc.frontends.read import IR, STABLEHLO, kind_of, read_model
+from dojocc.frontends.stablehlo.control import CONTROL
 from dojocc.frontends.stablehlo.literals import with_bytes
+from dojocc.frontends.stablehlo.node import HANDLERS
 from dojocc.frontends.stablehlo.source import text_of_jax, without_locations
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
 
@@ -220,3 +224,11 @@ def test_other_objects_of_jax_are_refused() -> None:
     with pytest.raises(UsageError, match="this object of JAX cannot be compiled"):
         text_of_jax(kind())
     assert text_of_jax(3) is None
+
+
+def test_documented_ops_are_those_that_are_imported() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "frontends.md").read_text()
+    part = text.split("## StableHLO and JAX")[1].split("Ops (")[1]
+    listed = part.split("\n\n")[1].replace("\n", " ").split(", ")
+    known = {*HANDLERS, *CONTROL, "stablehlo.composite"}
+    assert sorted(listed) == sorted(name.removeprefix("stablehlo.") for name in known)

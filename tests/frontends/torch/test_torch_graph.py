@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,14 @@ from dojocc.frontends.read import TORCH, kind_of, read_model
 from dojocc.frontends.torch import TorchGraph, import_torch
 from dojocc.frontends.torch.export import graph_of, load_exported
 from dojocc.frontends.torch.graph import Dtype, Held, Meta, Reference, TorchNode
+from dojocc.frontends.torch.node import HANDLERS
 from dojocc.frontends.torch.signature import path_name
 from dojocc.runtime.errors import InputError, UnsupportedError, UsageError
 
+REFUSED = {
+    f"aten.{name}"
+    for name in "rand randn rand_like randn_like randint randint_like bernoulli".split()
+}
 X = np.arange(12, dtype=np.float32).reshape(3, 4) - 5
 WEIGHT = np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32)
 BIAS = np.random.default_rng(1).standard_normal(9).astype(np.float32)
@@ -201,6 +207,12 @@ def test_a_missing_file() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     with pytest.raises(InputError, match="there is no file nowhere.pt2"):
         load_exported("nowhere.pt2")
+
+
+def test_documented_ops_are_those_that_have_a_handler() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "frontends.md").read_text()
+    listed = text.split("ATen ops (")[1].split("\n\n")[1].replace("\n", " ").split(", ")
+    assert sorted(f"aten.{name}" for name in listed) == sorted(set(HANDLERS) - REFUSED)
 
 
 def test_names_of_results() -> None:
