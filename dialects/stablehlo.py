@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xdsl.dialects.builtin import Attribute
-from xdsl.ir import Data, Dialect, Operation
+from xdsl.ir import Attribute, Data, Dialect, Operation
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,

@@ -203,14 +203,15 @@ def parse_types(
     """
     if not parser.parse_optional_punctuation(":"):
         return [], []
-    types = [parser.parse_type()]
+    types: list[Attribute] = [parser.parse_type()]
     while parser.parse_optional_punctuation(","):
         types.append(parser.parse_type())
     if isinstance(types[0], FunctionType):
         return list(types[0].inputs.data), list(types[0].outputs.data)
     if parser.parse_optional_punctuation("->"):
         rows = parser.parse_optional_comma_separated_list(parser.Delimiter.PAREN, parser.parse_type)
-        return types * count if len(types) == 1 else types, rows or [parser.parse_type()]
+        results: list[Attribute] = list(rows or [parser.parse_type()])
+        return types * count if len(types) == 1 else types, results
     if apart is not None and len(types) == 2:
         inputs = [types[1]] * count
         inputs[apart] = types[0]

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
 from torch import fx  # pyright: ignore[reportMissingImports]
+from torch.fx import traceback  # pyright: ignore[reportMissingImports]
 
 from dojocc.api import compile as compile_program
 from dojocc.frontends.torch.export import MODULE_KEY, export_module, module_of
@@ -132,7 +133,7 @@ class Bound(torch.nn.Module):
                 merged.append(next(rest))
             else:
                 merged.append(value if name is None else getattr(self, name))
-        with fx.traceback.preserve_node_meta():
+        with traceback.preserve_node_meta():
             return fx.Interpreter(self.graph).run(*merged)
 
 

@@ -57,16 +57,12 @@ class Window:
 
     def counts(self, padded: bool) -> np.ndarray:
         """Elements averaged by each window, an array over the spatial dims."""
-        rows = zip(
-            self.sizes,
-            self.pads,
-            self.extra,
-            self.reach,
-            self.dilations,
-            self.strides,
-            strict=True,
-        )
-        return reduce(np.multiply.outer, [window_counts(*row, padded) for row in rows])
+        lines = []
+        for dim, size in enumerate(self.sizes):
+            pad, extra, reach = self.pads[dim], self.extra[dim], self.reach[dim]
+            step, stride = self.dilations[dim], self.strides[dim]
+            lines.append(window_counts(size, pad, extra, reach, step, stride, padded))
+        return reduce(np.multiply.outer, lines)
 
 
 def largest_with_places(

@@ -20,7 +20,7 @@ from dojocc.frontends.onnx.node import Node, Refusal, handles
 @handles("GridSample")
 def grid_sample(node: Node) -> SSAValue:
     mode = node.attr("mode", "linear")
-    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+    mode = str({"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode))
     aligned, padding = bool(node.attr("align_corners", 0)), node.attr("padding_mode", "zeros")
     return sampling.grid_sample(node.b, node.x(), node.x(1), mode, padding, aligned)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType, f32, i1, i32
@@ -19,6 +19,7 @@ from dojocc.passes.constants import known_array
 
 Results = SSAValue | Sequence[SSAValue] | None
 Handler = Callable[["Node"], Results]
+HandlerT = TypeVar("HandlerT", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
 FOLDED = 1
 """Results up to this many elements are worked out at once: counters of loops, conditions."""
@@ -32,10 +33,10 @@ LANES: dict[str, Attribute] = {
 AS_THEY_ARE = ("f32", "i32", "i1")
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
+def handles(*names: str) -> Callable[[HandlerT], HandlerT]:
     """Enrol a handler under one or more ops, `stablehlo.` left out (`chlo.` written)."""
 
-    def enrol(handler: Handler) -> Handler:
+    def enrol(handler: HandlerT) -> HandlerT:
         for name in names:
             full = name if "." in name else f"stablehlo.{name}"
             if full in HANDLERS:
@@ -80,7 +81,7 @@ class FoldingBuilder(Builder):
         if name in ("constant", "iota") or not all(each in self.known for each in operands):
             return self.added(name, operands, properties)
         try:
-            op = build_op(NN_OPS[name], operands, **properties)
+            op = build_op(NN_OPS[name], operands, **properties)  # pyright: ignore[reportArgumentType]
         except TypeRuleError as error:
             raise BuildError(str(error)) from error
         small = np.prod(shape_of(op.results[0])) <= FOLDED

@@ -44,7 +44,7 @@ def plain(attribute: Attribute | None) -> Any:
         case DictionaryAttr():
             return {key: plain(each) for key, each in attribute.data.items()}
         case DenseArrayBase():
-            return list(attribute.get_values())
+            return list(attribute.get_values())  # pyright: ignore[reportAttributeAccessIssue]
         case DenseIntOrFPElementsAttr():
             return rows_of(list(attribute.get_values()), list(attribute.get_shape()))
     raise NotSupported(f"an attribute {attribute} cannot be read")

@@ -141,7 +141,9 @@ def running_axis(
     axis, size = wide[0], node.shape()[wide[0]]
     if window[axis] != size or any(any(pair) for i, pair in enumerate(padding) if i != axis):
         return None
-    return {(size - 1, 0): (axis, False), (0, size - 1): (axis, True)}.get(tuple(padding[axis]))
+    return {(size - 1, 0): (axis, False), (0, size - 1): (axis, True)}.get(
+        (padding[axis][0], padding[axis][1])
+    )
 
 
 @handles("sort")

@@ -49,7 +49,8 @@ def counting(node: Node) -> SSAValue:
 
 @handles("eye")
 def identity_matrix(node: Node) -> SSAValue:
-    array = np.eye(*node.result.shape).astype(dtype_of(node.element_type))
+    rows, columns = node.result.shape
+    array = np.eye(rows, columns).astype(dtype_of(node.element_type))
     return node.b.constant(array, node.source.name)
 
 

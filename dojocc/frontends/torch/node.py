@@ -7,7 +7,7 @@ overloads of the op. An op with a handler is kept whole by the export, others ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from xdsl.dialects.builtin import f32, i1, i32
@@ -21,14 +21,15 @@ from dojocc.passes.constants import known_array
 
 Results = SSAValue | tuple[SSAValue | None, ...] | None
 Handler = Callable[["Node"], Results]
+HandlerT = TypeVar("HandlerT", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
 LARGEST_KNOWN = 1 << 22
 
 
-def handles(*names: str) -> Callable[[Handler], Handler]:
+def handles(*names: str) -> Callable[[HandlerT], HandlerT]:
     """Enrol a handler under one or more ops, `aten.` left out."""
 
-    def enrol(handler: Handler) -> Handler:
+    def enrol(handler: HandlerT) -> HandlerT:
         for name in names:
             if f"aten.{name}" in HANDLERS:
                 raise ValueError(f"two handlers for aten.{name}")

@@ -14,7 +14,7 @@ def output_names(spec: Any, count: int) -> list[str]:
     """
     paths = key_paths(spec, count)
     if paths is None or len(paths) != count:
-        paths = [[number] for number in range(count)]
+        paths = [list[str | int]([number]) for number in range(count)]
     names: list[str] = []
     for path in paths:
         name = path_name(path)

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'dojocc[torch]'")
 
-from torch_cases import CASES  # noqa: E402
+from torch_layer_cases import CASES  # noqa: E402
 from torch_run import check  # noqa: E402
 
 from dojocc.frontends.torch.creation import CHECKS  # noqa: E402
