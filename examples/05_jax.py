@@ -2,9 +2,9 @@
 
     python examples/05_jax.py
 
-Needs JAX. A recurrent network, a scan over time, reads what a convolution sees of each frame. Look
-at: the names of inputs, which are the paths in the function's arguments; and the scan, which becomes
-plain streams since its number of steps is known.
+Needs JAX. A recurrent network, a scan over time, reads what a convolution sees of each frame.
+Look at: the names of inputs, which are the paths in the function's arguments; and the scan, which
+becomes plain streams since its number of steps is known.
 """
 
 from __future__ import annotations
