@@ -100,13 +100,13 @@ def all_plans(groups: Groups) -> list[Plan]:
     across, down = ((True, False) if used else (True,) for used in axes)
     found = [Plan(orders, rings) for orders in chains for rings in product(across, down)]
     cuts = [parts_worth(size) for size in (groups.cols, groups.rows)]
-    for parts in product(*cuts):
+    for parts in product(cuts[0], cuts[1]):
         if parts != (1, 1):
             far = [(True, False) if each > 1 else (True,) for each in parts]
             found += [
                 Plan(orders, (True, True), parts, rings)
                 for orders in chains
-                for rings in product(*far)
+                for rings in product(far[0], far[1])
             ]
     return found
 
