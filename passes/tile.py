@@ -133,7 +133,6 @@ class Tiler:
     kernels: dict[object, KernelOp] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     exchanges: Exchanges = field(default_factory=Exchanges)
-    tables: dict[int, tuple[str, np.ndarray]] = field(default_factory=dict)
     exchanged: int = 0
 
     def __post_init__(self) -> None:
@@ -245,10 +244,10 @@ class Tiler:
         self.block.add_op(made)
 
     def table(self, segments: np.ndarray) -> str:
-        """The key of an exchange's table; that of one met before is not worked out again."""
-        if id(segments) not in self.tables:
-            self.tables[id(segments)] = self.resource("segments", segments), segments
-        return self.tables[id(segments)][0]
+        """The key of an exchange's table."""
+        key = f"tile.segments.{self.exchanges.name(segments)}"
+        self.resources.setdefault(key, segments)
+        return key
 
     def collective(self, op: CollectiveOp) -> None:
         """The tables of a collective; buffers of its own for partial sums and what arrives."""

@@ -19,8 +19,6 @@ from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
 
-REMEMBERED = 1 << 12  # exchanges kept, so that equal layers of a model are solved once
-
 
 def identity(layout: Layout) -> np.ndarray:
     """The index map of a pure re-sharding."""
@@ -28,24 +26,30 @@ def identity(layout: Layout) -> np.ndarray:
 
 
 class Exchanges:
-    """Solves exchanges and remembers the last ones."""
+    """Solves exchanges, equal ones (as those of equal layers of a model are) once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple, np.ndarray] = {}
         self._bare: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+        self._names: dict[int, str] = {}
+
+    def name(self, segments: np.ndarray) -> str:
+        """A digest of all that a table from `segments` follows from."""
+        return self._names[id(segments)]
 
     def segments(
         self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
     ) -> np.ndarray:
+        """The segment table of an exchange; that of one met before is the same object."""
         if isinstance(index, ElementMap):
             digest = index.key()
         else:
             digest = sha256(index.astype(np.int64).tobytes()).digest()
         key = (dst, sources, index.shape, digest)
         if key not in self._known:
-            while len(self._known) >= REMEMBERED:
-                del self._known[next(iter(self._known))]
-            self._known[key] = exchange_segments(dst, sources, index)
+            found = exchange_segments(dst, sources, index)
+            self._names[id(found)] = sha256(repr(key).encode()).hexdigest()[:16]
+            self._known[key] = found
         return self._known[key]
 
     def uncovered(
