@@ -22,7 +22,7 @@ from dojocc.passes.movement import is_kernel, is_movement, movement_sources, rea
 from dojocc.passes.shard_copy import Copy, Plan, copy_sources
 from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
-from dojocc.passes.solve.search import Costs, Node, Operand, Step, least_cost, search
+from dojocc.passes.solve.search import Costs, KnownSteps, Node, Operand, least_cost, search
 from dojocc.passes.solve.sharding import (
     Source,
     Weights,
@@ -59,7 +59,7 @@ class Known:
     constants: dict[tuple, tuple[float, bool]] = field(default_factory=dict)
     readings: dict[tuple[SSAValue, SSAValue], Reading | None] = field(default_factory=dict)
     alike: dict[tuple, Reading] = field(default_factory=dict)
-    steps: dict[tuple, list[Step]] = field(default_factory=dict)
+    steps: KnownSteps = field(default_factory=dict)
     spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
     nodes: dict[str, list[Node]] = field(default_factory=dict)
     places: dict[Operation, int] = field(default_factory=dict)

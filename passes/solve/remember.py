@@ -22,6 +22,9 @@ class Kept(Generic[Result]):
     def __init__(self) -> None:
         self._known: dict[tuple, tuple[ref[np.ndarray], Result]] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def kept(self, table: np.ndarray, *more: object) -> Result | None:
         """What is known of a table; `more`: what else it depends on."""
         found = self._known.get((id(table), *more))

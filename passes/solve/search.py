@@ -61,6 +61,11 @@ class State:
         )
 
 
+KnownSteps = dict[tuple, tuple[Sequence[tuple[float, Placed]], "list[Step]"]]
+"""The steps of kernels that are alike in all that they are chosen by (`alike`), with the candidates
+that these were offered: as long as they are kept, no others have their id."""
+
+
 @dataclass(frozen=True)
 class Costs:
     """Everything the search asks: all in cycles.
@@ -77,8 +82,7 @@ class Costs:
     least: Callable[[Layout | None, Layout], float]
     weights: Weights
     room: int
-    known: dict[tuple, list[Step]] = field(default_factory=dict)
-    """The steps of kernels that are alike in all that they are chosen by (`alike`)."""
+    known: KnownSteps = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,8 @@ def steps(node: Node, state: State, costs: Costs) -> list[Step]:
     offered = costs.offered(node, layouts)
     key = alike(node, layouts, state, offered, costs)
     if key not in costs.known:
-        costs.known[key] = cheapest(node, state, offered, costs)
-    return costs.known[key]
+        costs.known[key] = offered, cheapest(node, state, offered, costs)
+    return costs.known[key][1]
 
 
 def alike(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -117,6 +118,42 @@ def test_a_copy_that_was_made_is_not_paid_twice() -> None:
     assert across.operands[0] != down.operands[0]
     twice = price(nodes[:2], [across, down], by)
     assert price(nodes, [across, down, down], by) - twice < twice - price(nodes[:1], [across], by)
+
+
+class Forgetful(dict):
+    """Keeps what was put in last, and never says that it has anything."""
+
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
+def test_equal_layers_are_looked_at_once_and_chosen_as_if_each_were_new() -> None:
+    """Six layers, each across, then down, then added to what it read; lists of candidates stay."""
+    nodes, value = [], 0
+    for _ in range(6):
+        a, b, c, d = (Operand("value", value + n, value + n) for n in range(4))
+        nodes += [
+            Node(row_work(1), (a,), (value + 1,), frozenset()),
+            Node(row_work(0), (b,), (value + 2,), frozenset({value + 1})),
+            Node(added(), (c, a), (value + 3,), frozenset({value, value + 2})),
+        ]
+        value = d.value or 0
+    kept: dict[tuple, list[tuple[float, Placed]]] = {}
+    plain, prices = costs(), []
+
+    def offered(node: Node, layouts):
+        return kept.setdefault((node.work, *layouts), plain.offered(node, layouts))
+
+    def moved(src, dst, reading) -> float:
+        prices.append((src, dst))
+        return plain.moved(src, dst, reading)
+
+    by = replace(plain, offered=offered, moved=moved)
+    taken = beam(nodes, by, 2)
+    looked = len(prices)
+    assert beam(nodes, by, 2) == taken and len(prices) == looked
+    assert beam(nodes, replace(by, known=Forgetful()), 2) == taken
+    assert len(prices) - looked > 2 * looked
 
 
 def test_the_smallest_is_taken_where_nothing_fits() -> None:

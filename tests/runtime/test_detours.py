@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mesh_maps import all_pairs, graph_of, grid_target, walks_on
 
+from dojocc.runtime.mesh import detours
 from dojocc.runtime.mesh.detours import turning_nodes
 from dojocc.runtime.mesh.routes import channel_cycle, clear
 from dojocc.runtime.mesh.tables import RouteTable, table_routes
@@ -38,6 +39,20 @@ def test_a_way_is_found_wherever_two_legs_will_do(dead) -> None:
     routes = table_routes(target, RouteTable(), src[good], dst[good])
     walks_on(graph_of(target), routes)
     assert channel_cycle(routes) == [] and routes.layers.max(initial=0) <= 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sets(st.integers(0, 41), max_size=20), st.sampled_from([1, 40, 5000]))
+def test_several_tries_at_once_find_what_single_ones_do(dead, together) -> None:
+    target = grid_target(6, 7, dead)
+    src, dst = all_pairs(target.live_nodes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detours, "FEW", 0)
+        patch.setattr(detours, "AT_ONCE", 0)
+        one_by_one = turning_nodes(target, src, dst)
+        patch.setattr(detours, "FEW", 1 << 20)
+        patch.setattr(detours, "AT_ONCE", together)
+        np.testing.assert_array_equal(turning_nodes(target, src, dst), one_by_one)
 
 
 @pytest.mark.parametrize("name", ["d1-die", "d1-training-tile"])
