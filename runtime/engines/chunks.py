@@ -306,9 +306,11 @@ class Target:
         if where is None:
             self.table[rows.index] = np.broadcast_to(codes, shape)
         else:
-            there = self.table[rows.index]
-            np.copyto(there, codes, where=where)
-            self.table[rows.index] = there
+            codes = np.broadcast_to(codes, shape)
+            for place, row in np.ndenumerate(
+                rows.index
+            ):  # lanes that are not kept may lie anywhere
+                np.copyto(self.table[row], codes[place], where=where[place])
 
 
 def narrow(value: np.ndarray, row: Format, bias: int | None) -> np.ndarray:

@@ -147,7 +147,7 @@ class Nest:
     @property
     def defers(self) -> bool:
         """True while results may be left to be computed when they are stored."""
-        return not self.engine.exact and not self.stepping
+        return not self.stepping
 
     def flush(self) -> None:
         """Carry out the stores that wait."""

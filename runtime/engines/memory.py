@@ -173,8 +173,9 @@ class Memory:
         """Bytes [low, high) are written in place: what lists sent there counts no longer."""
         first = max(bisect_right(self.starts, low) - 1, 0)
         for number in range(first, bisect_left(self.starts, high)):
-            if self.parts[number].received is not None:
-                self.parts[number] = replace(self.parts[number], received=None)
+            part = self.parts[number]
+            if part.received is not None and part.stop > low:
+                self.parts[number] = replace(part, received=None)
 
     def received(self, low: int, high: int) -> Received | None:
         """What is known of bytes [low, high) that one list has sent."""

@@ -40,7 +40,7 @@ def product_reduction(
     reduced = tuple(range(len(counts) - carried, len(counts)))
     if op.row.unit == "matrix":
         left, right = matrix_operand(nest, op, "a", a), matrix_operand(nest, op, "b", b)
-        if nest.defers and not np.any(start):
+        if nest.defers and not nest.engine.exact and not np.any(start):
             return nest.repeat.of(Product(left, right, counts, reduced, len(counts) - carried))
         return contract(left, right, counts, reduced, start, nest.engine.exact)
     left, right = lane_operand(nest, op, "a", a), lane_operand(nest, op, "b", b)
@@ -50,7 +50,7 @@ def product_reduction(
     first = start[..., :, None] if wide_left else start[..., None, :]
     if start.shape[-1] > 1 and left.values.shape[-2] == right.values.shape[-2] == 1:
         return None
-    if nest.defers and not np.any(start):
+    if nest.defers and not nest.engine.exact and not np.any(start):
         lanes = -2 if wide_left else -1
         product = Product(left, right, counts, reduced, len(counts) - carried, lanes)
         return nest.repeat.of(product)
