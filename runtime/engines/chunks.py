@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from dojocc.runtime.engines.access import Access, inside, trap
 from dojocc.runtime.engines.evaluate import pad_code
-from dojocc.runtime.engines.grids import Grid, Piece, grids, in_a_row, pieces
+from dojocc.runtime.engines.grids import Grid, Piece, in_a_row, layers, pieces
 from dojocc.runtime.engines.lazy import Lazy, Product, Ref, apply, expand, whole
 from dojocc.runtime.engines.loads import target_of, widen
 from dojocc.runtime.engines.multiplied import Factors, groups
@@ -233,8 +233,7 @@ def layouts(nest: Nest, product: Product | None) -> list[tuple[Grid, Factors | N
     count = len(nest.nodes)
     if product is None:
         return [(in_a_row(count), None)]
-    found = grids(*groups(product))
-    return [(grid, Factors(product)) for grid in found or ()]
+    return [(grid, Factors(product)) for grid in layers(*groups(product))]
 
 
 def evaluate(

@@ -4,7 +4,7 @@ by two axes of nodes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -43,6 +43,25 @@ def grids(of_a: bytes, of_b: bytes) -> tuple[Grid, ...] | None:
     if rows >= columns:
         return tuple(Grid(t.T, a[t.T], number) for t, number in by_row(b))
     return tuple(Grid(t, number, b[t]) for t, number in by_row(a))
+
+
+@lru_cache(maxsize=256)
+def layers(of_a: bytes, of_b: bytes) -> tuple[Grid, ...]:
+    """Grids that make up all nodes, also where several have the same rows of both."""
+    found = grids(of_a, of_b)
+    if found is not None:
+        return found
+    a, b = (np.frombuffer(each, np.int64) for each in (of_a, of_b))
+    _, pair, count = np.unique(a * (int(b.max()) + 1) + b, return_inverse=True, return_counts=True)
+    order = np.argsort(pair, kind="stable")
+    turn = np.empty(len(a), np.int64)
+    turn[order] = np.arange(len(a)) - np.repeat(np.cumsum(count) - count, count)
+    every: list[Grid] = []
+    for number in range(int(turn.max()) + 1):
+        own = np.flatnonzero(turn == number)
+        for grid in grids(a[own].tobytes(), b[own].tobytes()) or ():
+            every.append(replace(grid, members=own[grid.members]))
+    return tuple(every)
 
 
 def by_row(of: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

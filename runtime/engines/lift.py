@@ -83,14 +83,18 @@ class Nest:
         self.pending: dict[str, int] = {}
         self.products: dict[int, np.ndarray] = {}
         self.proof = Proof()
-        self.stepping = 0
+        self.stepping, self.flushing = 0, False
         self.queue: list[Pending] = []
         self.known_values: dict[int, np.ndarray] | None = None
         self.live_ins: dict[tuple[str, int], LiveIn] = {}
         self.repeat = Repeat()
 
     def once(self, find: Callable[..., Any], *given: Any) -> Any:
-        """`find(*given)`, which depends on scalars alone: remembered for the next run."""
+        """`find(*given)`, which depends on scalars alone: remembered for the next run, but while
+        stores are carried out (what is asked then may depend on which nodes hold the same).
+        """
+        if self.flushing:
+            return find(*given)
         self.asked += 1
         key = (self.stage, self.asked)
         if self.known:
@@ -153,7 +157,9 @@ class Nest:
         """Carry out the stores that wait."""
         queue, self.queue = self.queue, []
         if queue:
+            self.flushing = True
             carry_out_all(self, queue)
+            self.flushing = False
 
     def vector(self, number: int) -> np.ndarray:
         return self.slot("v", number, self.thread.vector)
