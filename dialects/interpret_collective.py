@@ -55,6 +55,9 @@ def run_adds(
             return buffers[row[f"{name}_buffer"]][row["node"]], at.reshape(-1)  # noqa: B023
 
         (into, to), (left, first), (right, second) = map(place, ("into", "left", "right"))
-        with np.errstate(all="ignore"):
-            total = COMBINE[combine](left[first].view(dtype), right[second].view(dtype))
+        total = right[second].view(dtype)
+        for term in range(int(row["terms"])):
+            with np.errstate(all="ignore"):
+                there = first + term * int(row["term_stride"])
+                total = COMBINE[combine](left[there].view(dtype), total)
         into[to] = total.astype(dtype).view(np.uint8)

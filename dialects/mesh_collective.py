@@ -40,14 +40,14 @@ from dojocc.runtime.layout import DimShard, Layout
 
 COMBINE = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 """The kinds of reduction."""
-ALGORITHMS = ("auto", "ring", "direct")
+ALGORITHMS = ("auto", "ring", "both", "direct")
 REDUCED_FORMATS = ("FP32", "INT32")
 
 
 class CollectiveOp(IRDLOperation):
     """Base of the collectives: one operand, one result.
 
-    `algorithm` is auto (by cost), ring or direct; `bytes` cross the mesh, in about `cycles`.
+    `algorithm` is auto (by cost), ring, both (ways round it) or direct; `bytes` cross the mesh, in about `cycles`.
     """
 
     input = operand_def(TensorType)

@@ -25,13 +25,13 @@ from dojocc.passes.solve.collective_choice import (
     sharded_candidates,
     staged_candidates,
 )
+from dojocc.passes.solve.collective_schedule import schedule
 from dojocc.passes.solve.collectives import (
     LINE,
     SHARD,
     WORK,
     Schedule,
     copies,
-    schedule,
 )
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import DimShard, Layout, whole

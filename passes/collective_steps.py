@@ -9,7 +9,7 @@ the same node: transfers from one node to another end in the order in which they
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,22 +22,37 @@ SENT = 0
 """The first of a collective's semaphores counts transfers that this node has sent."""
 DONE = 1
 """On the second thread 1 tells thread 0 that the last arrivals have been awaited."""
-START = 2
-"""On the third thread 0 starts thread 2, which adds for every other chain."""
-ENDED = 3
-"""On the fourth thread 2 tells thread 0 that it has added all."""
-SEMAPHORES = 4
+ENDED = 2
+"""On the third the other threads that add tell thread 0 that they have added all."""
+START = 3
+"""On the next ones thread 0 starts these threads, each on its own."""
+ADDERS = (0, 2, 3)
+"""Threads that add, each for as many chains."""
+SEMAPHORES = START + len(ADDERS) - 1
 LINE = 64
+
+
+PAIRED = ("into_pair", "left_pair", "right_pair")
+"""Columns of an addition that is two: from the places of the first to those of the second."""
 
 
 @dataclass(frozen=True, eq=False)
 class Addition:
-    """One addition on all nodes: offsets and sizes [nodes] by the name of their column."""
+    """One addition on all nodes: offsets and sizes [nodes] by the name of their column.
+
+    A `pair` is two alike at once: columns `into_pair` and so on say how far apart.
+    """
 
     into_buffer: int
     left_buffer: int
     right_buffer: int
     columns: dict[str, np.ndarray]
+    pair: bool = False
+
+    @property
+    def terms(self) -> int:
+        """How many of what has arrived are added at once."""
+        return int(self.columns["terms"][0])
 
     @property
     def in_rows(self) -> bool:
@@ -53,20 +68,36 @@ class Addition:
         names = ("into", "left", "right", "lines")
         if self.in_rows:
             names += ("count", "into_stride", "left_stride", "right_stride")
+        if self.pair:
+            names += PAIRED
         return [self.columns[name] for name in names]
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of one chain: `far` is the place of the semaphore that its arrivals raise."""
+    """One step of one chain: `far` are the places of the semaphores that its arrivals raise, by
+    lane, and `arrivals` how many on each."""
 
     chain: int
     step: int
     moves: np.ndarray
-    arrivals: np.ndarray
+    arrivals: tuple[np.ndarray, ...]
     additions: tuple[Addition, ...]
-    far: int
+    far: dict[int, int]
     last: bool
+
+    @property
+    def awaited(self) -> list[tuple[int, np.ndarray]]:
+        """(place of a semaphore, posts to it [nodes]) that end the step."""
+        return list(zip(self.far.values(), self.arrivals, strict=True))
+
+    @property
+    def raised(self) -> np.ndarray:
+        """[moves] the place of the semaphore that each raises where it arrives."""
+        found = np.zeros(len(self.moves), np.int64)
+        for lane, place in self.far.items():
+            found[self.moves["lane"] == lane] = place
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,47 +121,53 @@ class Steps:
         """True where thread 1 waits for the end of a step before it starts another list."""
         return not step.last or any(step.chain in before for before in self.after.values())
 
-    def second_adder(self, chain: int) -> bool:
-        """True where thread 2 adds for a chain: every other one of those that add."""
-        return list(self.go).index(chain) % 2 == 1
+    def adder(self, chain: int) -> int:
+        """The thread that adds for a chain, which has additions: they take turns."""
+        return ADDERS[list(self.go).index(chain) % len(ADDERS)]
+
+    @property
+    def adders(self) -> list[int]:
+        """All threads that add."""
+        return sorted({self.adder(chain) for chain in self.go})
 
     def tables(self) -> list[np.ndarray]:
         """Everything that may differ from node to node."""
-        found = [each.arrivals for each in self.steps]
+        found = [table for each in self.steps for table in each.arrivals]
         found += [table for each in self.steps for add in each.additions for table in add.tables()]
         return [*found, self.sent]
 
 
 @dataclass(eq=False)
 class Numbers:
-    """Semaphores given out so far; per chain the one in use, whom each node hears on it, and
-    whether thread 0 waits for it."""
+    """Semaphores given out so far; by chain and lane the one in use, whom each node hears on it, and
+    whether a thread that adds waits for it."""
 
     used: int
-    far: dict[int, int] = field(default_factory=dict)
-    heard: dict[int, np.ndarray] = field(default_factory=dict)
-    added: dict[int, bool] = field(default_factory=dict)
+    far: dict[tuple[int, int], int] = field(default_factory=dict)
+    heard: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    added: dict[tuple[int, int], bool] = field(default_factory=dict)
 
     def next(self) -> int:
         self.used += 1
         return self.used - 1
 
-    def of(self, chain: int, moves: np.ndarray, adds: bool, nodes: int) -> int:
-        """The semaphore of a step: that of the step before unless it could be confused with it."""
-        heard = self.heard.get(chain)
+    def of(self, lane: tuple[int, int], moves: np.ndarray, adds: bool, nodes: int) -> int:
+        """The semaphore of a step's lane: that of the step before unless it could be confused with
+        it."""
+        heard = self.heard.get(lane)
         here = np.full(nodes, -1, np.int64)
         here[moves["dst_node"]] = moves["src_node"]
         single = len(np.unique(moves["dst_node"])) == len(moves)
         both = heard is not None and (heard >= 0) & (here >= 0)
         same = heard is not None and single and bool((heard == here)[both].all())
-        if not same or self.added[chain] != adds:
-            self.far[chain] = self.next()
+        if not same or self.added[lane] != adds:
+            self.far[lane] = self.next()
             heard = None
         if not single:
             here = np.full(nodes, nodes, np.int64)  # no node: the next step takes another one
-        self.heard[chain] = here if heard is None else np.where(here >= 0, here, heard)
-        self.added[chain] = adds
-        return self.far[chain]
+        self.heard[lane] = here if heard is None else np.where(here >= 0, here, heard)
+        self.added[lane] = adds
+        return self.far[lane]
 
 
 def steps_of(resources: dict[str, np.ndarray], op: CollectiveOp, nodes: int) -> Steps:
@@ -176,17 +213,12 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
             part, sums = here[here["chain"] == chain], there[there["chain"] == chain]
             if not len(part):
                 continue
-            found.append(
-                Step(
-                    chain,
-                    step,
-                    part,
-                    np.bincount(part["dst_node"], minlength=nodes),
-                    additions(sums, nodes),
-                    numbers.of(chain, part, bool(len(sums)), nodes),
-                    last[chain] == step,
-                )
-            )
+            lanes = [(int(n), part[part["lane"] == n]) for n in np.unique(part["lane"])]
+            adds_here = bool(len(sums))
+            far = {n: numbers.of((chain, n), lane, adds_here, nodes) for n, lane in lanes}
+            arrivals = tuple(np.bincount(lane["dst_node"], minlength=nodes) for _, lane in lanes)
+            ends = last[chain] == step
+            found.append(Step(chain, step, part, arrivals, additions(sums, nodes), far, ends))
     sent = np.bincount(moves.rows["src_node"], minlength=nodes)
     return Steps(tuple(found), go, after, begin, numbers.used, sent)
 
@@ -199,21 +231,43 @@ def step_spans(moves: np.ndarray) -> tuple[list[int], dict[int, int], dict[int, 
     return chains, first, {chain: int(each.max()) for chain, each in steps.items()}
 
 
+PLACES = ("into", "left", "right")
+COLUMNS = (
+    *(*PLACES, "count", "into_stride", "left_stride", "right_stride"),
+    *("terms", "term_stride"),
+)
+
+
 def additions(rows: np.ndarray, nodes: int) -> tuple[Addition, ...]:
     """The additions of one step by turns; a node that has none adds no lines."""
     found = []
     for turn in np.unique(rows["turn"]).tolist():
         part = rows[rows["turn"] == turn]
         columns = {}
-        for name in ("into", "left", "right", "count", "into_stride", "left_stride"):
+        for name in COLUMNS:
             columns[name] = spread_out(part, part[name], nodes)
-        columns["right_stride"] = spread_out(part, part["right_stride"], nodes)
         lines = np.zeros(nodes, np.int64)
         lines[part["node"]] = -(-part["bytes"].astype(np.int64) // LINE)
         columns["lines"] = lines
         into, left, right = (int(part[f"{name}_buffer"][0]) for name in ("into", "left", "right"))
         found.append(Addition(into, left, right, columns))
-    return tuple(found)
+    return paired(found)
+
+
+def paired(found: list[Addition]) -> tuple[Addition, ...]:
+    """Two additions of one step that are alike, and neither reads what the other writes, as one."""
+    if len(found) != 2:
+        return tuple(found)
+    one, two = found
+    buffers = [(each.into_buffer, each.left_buffer, each.right_buffer) for each in found]
+    alike = (name for name in one.columns if name not in PLACES)
+    same = all(np.array_equal(one.columns[name], two.columns[name]) for name in alike)
+    apart = all((one.columns[name] != two.columns[name]).all() for name in PLACES)
+    if buffers[0] != buffers[1] or not same or not apart:
+        return tuple(found)
+    steps = [two.columns[name] - one.columns[name] for name in PLACES]
+    columns = one.columns | dict(zip(PAIRED, steps, strict=True))
+    return (replace(one, columns=columns, pair=True),)
 
 
 def spread_out(part: np.ndarray, values: np.ndarray, nodes: int) -> np.ndarray:

@@ -344,9 +344,9 @@ def collective_lists(op: CollectiveOp, steps: Steps) -> list[np.ndarray]:
     home.
     """
     assert op.semaphores is not None
-    semaphores = [each.value.data for each in op.semaphores]
+    semaphores = np.array([each.value.data for each in op.semaphores])
     return [
-        move_entries(op, op.buffers, place, step.moves, semaphores[step.far])
+        move_entries(op, op.buffers, place, step.moves, semaphores[step.raised])
         for place, step in enumerate(steps.steps)
     ]
 
@@ -356,10 +356,10 @@ def move_entries(
     buffers: Sequence[SSAValue],
     place: int,
     moves: np.ndarray,
-    far: int,
+    far: int | np.ndarray,
 ) -> np.ndarray:
     """The entries of list `place` of an op, one a move, folded over peers; they raise `far` where
-    they arrive, and at home the first of the op's semaphores."""
+    they arrive (of all or of each), and at home the first of the op's semaphores."""
     assert op.semaphores is not None
     check_moves(op, buffers, moves)
     addresses = np.array([buffer_address(value) for value in buffers], np.int64)

@@ -189,8 +189,8 @@ def grid_code(module: ModuleOp, plan: Schedule, streams: Streams) -> list[Operat
     code: list[Operation] = [ThreadOp(0, streams.compute)]
     if streams.communicate:
         code.append(ThreadOp(1, streams.communicate))
-    if streams.helper is not None:
-        code.append(ThreadOp(2, [*streams.helper.compute, instruction("halt")]))
+    for thread, helper in sorted(streams.helpers.items()):
+        code.append(ThreadOp(thread, [*helper.compute, instruction("halt")]))
     code += [select_kernel(kernel) for kernel in kernels]
     if streams.clears:
         code.append(clear_kernel())

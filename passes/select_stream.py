@@ -44,7 +44,7 @@ Marked = CallOp | ExchangeOp | CollectiveOp
 class Streams:
     """The streams under construction. `held` is what a parameter register is known to hold; `calls`
     has each call's place on thread 0 and its arguments, None for those that differ between nodes;
-    `helper` has thread 2's stream as its own thread 0, where there is one."""
+    `helpers` have the streams of threads 2 and 3, where there are any, as their own thread 0."""
 
     resources: dict[str, np.ndarray]
     parameters: Parameters
@@ -59,7 +59,7 @@ class Streams:
     base: int = -1
     clears: bool = False
     built_in: dict[str, KernelOp] = field(default_factory=dict)
-    helper: Streams | None = None
+    helpers: dict[int, Streams] = field(default_factory=dict)
 
     def mark(self, op: Marked) -> int:
         """What follows on thread 0 belongs to `op`; the number of its mark."""

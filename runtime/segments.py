@@ -34,6 +34,7 @@ MOVE_DTYPE = np.dtype(
     [
         ("chain", "<i4"),
         ("step", "<i4"),
+        ("lane", "<i4"),
         ("dst_node", "<i4"),
         ("src_node", "<i4"),
         ("source", "<u2"),
@@ -44,7 +45,8 @@ MOVE_DTYPE = np.dtype(
     ]
 )
 """One transfer of a collective: in a step of a chain, `src_node` pushes runs of its buffer number
-`source` into buffer `destination` of `dst_node` (which may be itself)."""
+`source` into buffer `destination` of `dst_node` (which may be itself). A node hears the moves of
+one `lane` apart from those of another: the two ways round a ring."""
 
 ADD_DTYPE = np.dtype(
     [
@@ -63,10 +65,13 @@ ADD_DTYPE = np.dtype(
         ("into_stride", "<i8"),
         ("left_stride", "<i8"),
         ("right_stride", "<i8"),
+        ("terms", "<u4"),
+        ("term_stride", "<i8"),
     ]
 )
 """One reduction of a collective on one node: `count` runs of `bytes`, into = left (+) right, where
-left is what has arrived. It follows the moves of its step, by turns."""
+left is what has arrived; of several `terms`, `term_stride` apart, into = (right (+) first) (+)
+second ... It follows the moves of its step, by turns."""
 
 
 def reach(rows: np.ndarray | Mapping[str, np.ndarray], side: str) -> tuple[np.ndarray, np.ndarray]:

@@ -43,7 +43,20 @@ class Axis:
 
 @dataclass(frozen=True)
 class Phase:
-    """One axis, and how it is gone through."""
+    """One axis, and how it is gone through: as a ring (both ways round if `both`), or directly."""
 
     axis: Axis
     ring: bool = True
+    both: bool = False
+
+    @property
+    def halves(self) -> tuple[int, int]:
+        """How many pieces come from behind and from ahead on a ring that is gone round both ways:
+        as many as steps."""
+        return self.axis.size // 2, (self.axis.size - 1) // 2
+
+    @property
+    def steps(self) -> int:
+        if not self.ring:
+            return 1
+        return self.halves[0] if self.both else self.axis.size - 1

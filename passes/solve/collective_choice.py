@@ -19,11 +19,13 @@ from dojocc.passes.solve.collectives import (
     natural_weights,
 )
 
-CHAINS = (1, 2, 4)
-ADD_START = 34
+CHAINS = (1, 2, 3, 4, 6)
+KINDS = ("ring", "both", "direct")
+"""How a phase may go along its axis."""
+ADD_START = 26
 """Cycles of one addition besides its lines: parameters, call, first loads to last store."""
-ADDERS = 2
-"""Threads that add, each for every other chain; the vector unit is one."""
+ADDERS = 3
+"""Threads that add, each for some of the chains; the vector unit is one."""
 POST = 6
 """Cycles of a post, the wait it ends and the instructions between."""
 
@@ -170,7 +172,7 @@ def split(
     return found
 
 
-def ordered(part: tuple[Sequence[Axis], Chain], kind: dict[Axis, bool], back: bool) -> Chain:
+def ordered(part: tuple[Sequence[Axis], Chain], kind: dict[Axis, str], back: bool) -> Chain:
     """The chain with its phases in the given or the reverse order."""
     axes, chain = part
     pairs = list(zip(axes, chain.weights, strict=True))
@@ -178,7 +180,7 @@ def ordered(part: tuple[Sequence[Axis], Chain], kind: dict[Axis, bool], back: bo
         pairs.reverse()
     return replace(
         chain,
-        phases=tuple(Phase(axis, kind[axis]) for axis, _ in pairs),
+        phases=tuple(phases_of([axis for axis, _ in pairs], kind)),
         weights=tuple(weight for _, weight in pairs),
     )
 
@@ -198,13 +200,13 @@ def representable(chain: Chain, reduces: bool) -> bool:
     return True
 
 
-def phases_of(order: Sequence[Axis], ring: dict[Axis, bool]) -> list[Phase]:
-    return [Phase(axis, ring[axis]) for axis in order]
+def phases_of(order: Sequence[Axis], kind: dict[Axis, str]) -> list[Phase]:
+    return [Phase(axis, kind[axis] != "direct", kind[axis] == "both") for axis in order]
 
 
-def phase_kinds(axes: int, algorithm: str) -> Iterable[tuple[bool, ...]]:
-    """By axis: ring or direct."""
-    return product((True, False) if algorithm == "auto" else (algorithm == "ring",), repeat=axes)
+def phase_kinds(axes: int, algorithm: str) -> Iterable[tuple[str, ...]]:
+    """By axis: ring, both ways round or direct."""
+    return product(KINDS if algorithm == "auto" else (algorithm,), repeat=axes)
 
 
 def cycles(chains: Sequence[Chain], costs: Costs, reduces: bool, gathers: bool) -> float:
@@ -232,16 +234,16 @@ def phase_cycles(
     """One phase of all chains side by side."""
     far = max(way(p, costs) for p in phases)
     latency = costs.message + far + costs.semaphore + costs.entry + POST
-    ring = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if p.ring]
+    ring = [(p, n * (1 + p.both)) for p, n in zip(phases, lines, strict=True) if p.ring]
     direct = [(p.axis, n) for p, n in zip(phases, lines, strict=True) if not p.ring]
     total = 0.0
     if ring:
-        steps = max(axis.size - 1 for axis, _ in ring)
+        steps = max(p.steps for p, _ in ring)
         alone = max(n * (2 if adds else 1) for _, n in ring) + latency + adds * ADD_START
         port = sum(n for _, n in ring)
-        link = most_loaded([(axis, axis.hops * n) for axis, n in ring], costs)
+        link = most_loaded([(p.axis, p.axis.hops * n) for p, n in ring], costs)
         work = adding([n + ADD_START for _, n in ring], port) if adds else 0.0
-        mixed = costs.mixed if len({axis for axis, _ in ring}) > 1 else 1.0
+        mixed = costs.mixed if len({p.axis for p, _ in ring}) > 1 else 1.0
         total += steps * max(alone, port, link, work) * mixed
     if direct:
         port = sum((axis.size - 1) * n for axis, n in direct)

@@ -11,20 +11,12 @@ Every buffer holds the same elements at the same place on all nodes, so a piece 
 - STAGING: what arrives for an addition whose place in WORK is taken;
 - SHARD: a reduce-scatter's result.
 
-Ring: a line of L nodes is gone through at every other node and back at those left out, which makes
-a ring of it whose ways are two links long. In step t the node at place i of the ring pushes the
-piece of place i - 1 - t (reduction) or i - t (gather) to place i + 1. So each node receives L - 1
-pieces and every link carries one flow each way: as much as a node's port, which is the bound. The
-sum of the piece of place p is (...((x[p+1] + x[p+2]) + x[p+3]) ...) + x[p], places modulo L, the
-same on every engine.
-
-Direct: every node pushes to all others of its line at once; one step, but the middle links of a
-line carry L * L / 4 pieces. The sum of piece p is ((x[p] + x[p-1]) + x[p-2]) ... + x[p+1].
+How a phase goes along its axis is solve/collective_phases.py's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -140,10 +132,6 @@ class Chain:
         place = np.full_like(piece.offset, self.staging + offset + slot * padded(piece.packed))
         return replace(piece, offset=place, levels=tuple(levels))
 
-    def staging_bytes(self) -> int:
-        """Bytes of STAGING that a reduction takes."""
-        return sum(phase_staging(self, number) for number in self.own_phases)
-
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
@@ -175,10 +163,18 @@ class Writer:
     moves: list[np.ndarray] = field(default_factory=list)
     adds: list[np.ndarray] = field(default_factory=list)
 
-    def move(self, source: int, src: Region, destination: int, dst: Region, to: np.ndarray) -> None:
+    def move(
+        self,
+        source: int,
+        src: Region,
+        destination: int,
+        dst: Region,
+        to: np.ndarray,
+        lane: int = 0,
+    ) -> None:
         """Every node pushes a region of its own into a region of `to`."""
         rows = np.zeros(len(self.nodes), MOVE_DTYPE)
-        rows["chain"], rows["step"] = self.number, self.step
+        rows["chain"], rows["step"], rows["lane"] = self.number, self.step, lane
         rows["src_node"], rows["dst_node"] = self.nodes, to
         rows["source"], rows["destination"] = source, destination
         rows["src"], rows["dst"], rows["bytes"] = src.offset, dst.offset, src.bytes
@@ -196,9 +192,11 @@ class Writer:
         left: tuple[int, Region],
         right: tuple[int, Region],
         turn: int = 0,
+        terms: tuple[int, int] = (1, 0),
     ) -> None:
-        """Every node: into = left + right."""
+        """Every node: into = left + right; `terms`: how many of left, and the bytes between."""
         rows = np.zeros(len(self.nodes), ADD_DTYPE)
+        rows["terms"], rows["term_stride"] = terms
         rows["chain"], rows["step"], rows["turn"] = self.number, self.step, turn
         rows["node"], rows["bytes"], rows["count"] = self.nodes, into[1].bytes, 1
         for name, (buffer, region) in (("into", into), ("left", left), ("right", right)):
@@ -212,129 +210,6 @@ class Writer:
 
 def padded(size: int) -> int:
     return -(-size // LINE) * LINE
-
-
-def phase_staging(chain: Chain, number: int) -> int:
-    """Bytes that a phase of a reduction stages: a ring's first phase needs none."""
-    phase = chain.phases[number]
-    if phase.ring and number == 0:
-        return 0
-    still = dict.fromkeys(range(number + 1), np.zeros((), np.int64))
-    return (phase.axis.size - 1) * padded(chain.region(still).packed)
-
-
-def reduce_steps(w: Writer, scattered: bool) -> None:
-    """The phases of a reduce-scatter; its last additions go to SHARD where that is the result."""
-    chain, nodes = w.chain, w.nodes
-    fixed: Positions = {n: chain.phases[n].axis.at(nodes) for n in range(chain.done)}
-    staged = 0
-    for number in chain.own_phases:
-        phase = chain.phases[number]
-        last = scattered and number == len(chain.phases) - 1
-        walk = reduce_ring if phase.ring else reduce_direct
-        walk(w, number, fixed, staged, last)
-        staged += phase_staging(chain, number)
-        fixed[number] = phase.axis.at(nodes)
-
-
-def reduce_ring(w: Writer, number: int, fixed: Positions, staged: int, last: bool) -> None:
-    chain, axis = w.chain, w.chain.phases[number].axis
-    place_on_ring, ring, size = axis.place(w.nodes), axis.ring(), axis.size
-    first = number == 0
-    for turn in range(size - 1):
-        sent = chain.region({**fixed, number: ring[(place_on_ring - 1 - turn) % size]})
-        got = chain.region({**fixed, number: ring[(place_on_ring - 2 - turn) % size]})
-        source = OPERAND if first and turn == 0 else WORK
-        place = (WORK, got) if first else (STAGING, chain.staged(got, turn, staged))
-        there = sent if first else chain.staged(sent, turn, staged)
-        to = axis.moved(w.nodes, ring[(place_on_ring + 1) % size])
-        w.move(source, sent, place[0], there, to)
-        done = last and turn == size - 2
-        into = (SHARD, chain.own({**fixed, number: axis.at(w.nodes)})) if done else (WORK, got)
-        w.add(into, place, (OPERAND if first else WORK, got))
-        w.step += 1
-
-
-def reduce_direct(w: Writer, number: int, fixed: Positions, staged: int, last: bool) -> None:
-    chain, axis = w.chain, w.chain.phases[number].axis
-    at, size = axis.at(w.nodes), axis.size
-    source = OPERAND if number == 0 else WORK
-    mine = chain.region({**fixed, number: at})
-    for turn in range(size - 1):
-        other = (at + turn + 1) % size
-        sent = chain.region({**fixed, number: other})
-        place = chain.staged(sent, turn, staged)
-        w.move(source, sent, STAGING, place, axis.moved(w.nodes, other))
-        done = last and turn == size - 2
-        into = (SHARD, chain.own({**fixed, number: at})) if done else (WORK, mine)
-        right = (source if turn == 0 else WORK, mine)
-        w.add(into, (STAGING, chain.staged(mine, turn, staged)), right, turn)
-    w.step += 1
-
-
-def gather_steps(w: Writer, from_shards: bool) -> None:
-    """The phases of an all-gather; the first step takes the shards from OPERAND if they are there,
-    and copies each node's own."""
-    chain = w.chain
-    fixed: Positions = {n: phase.axis.at(w.nodes) for n, phase in enumerate(chain.phases)}
-    begin = w.step
-    for number in reversed(chain.own_phases):
-        axis, rings = chain.phases[number].axis, chain.phases[number].ring
-        order, size = axis.ring() if rings else np.arange(axis.size), axis.size
-        at = axis.place(w.nodes) if rings else axis.at(w.nodes)
-        for turn in range(size - 1):
-            held = {**fixed, number: order[(at - turn) % size] if rings else at}
-            sent = chain.region(held)
-            fresh = from_shards and w.step == begin
-            source = (OPERAND, chain.own(held)) if fresh else (WORK, sent)
-            if fresh and turn == 0:
-                w.move(*source, WORK, sent, w.nodes)
-            other = order[(at + 1 if rings else at + 1 + turn) % size]
-            w.move(*source, WORK, sent, axis.moved(w.nodes, other))
-            w.step += rings
-        w.step += not rings
-        del fixed[number]
-
-
-def schedule(chains: Iterable[Chain], nodes: int, reduces: bool, gathers: bool) -> Schedule:
-    """An all-reduce (both), a reduce-scatter or an all-gather over every line of nodes 0..nodes-1.
-
-    A phase over an axis of one node is left out; so is a chain that has nothing to move. A chain
-    that leaves its first phases to others starts when these have ended, or they when it has.
-    """
-    moves, adds, staging = [np.zeros(0, MOVE_DTYPE)], [np.zeros(0, ADD_DTYPE)], 0
-    stages = sorted(chains, key=lambda chain: chain.done if reduces else -chain.done)
-    if len({chain.done for chain in stages}) > 1 and reduces and gathers:
-        raise ValueError("an all-reduce has chains that go through all phases")
-    begin = end = 0
-    for number, chain in enumerate(stages):
-        if number and chain.done != stages[number - 1].done:
-            begin = end
-        chain = replace(without_single_nodes(chain), staging=staging)
-        writer = Writer(chain, number, np.arange(nodes), begin)
-        if reduces:
-            last = chain.done == stages[-1].done
-            reduce_steps(writer, scattered=last and not gathers)
-            staging += chain.staging_bytes()
-        if gathers:
-            gather_steps(writer, from_shards=not reduces and begin == 0)
-        end = max(end, writer.step)
-        moves += writer.moves
-        adds += writer.adds
-    return Schedule(np.concatenate(moves), np.concatenate(adds), staging)
-
-
-def without_single_nodes(chain: Chain) -> Chain:
-    """The chain without phases over axes of one node; ValueError where nothing is left."""
-    kept = [n for n, phase in enumerate(chain.phases) if phase.axis.size > 1]
-    if not kept:
-        raise ValueError("a collective needs an axis of more than one node")
-    return replace(
-        chain,
-        phases=tuple(chain.phases[n] for n in kept),
-        weights=tuple(chain.weights[n] for n in kept),
-        done=sum(n < chain.done for n in kept),
-    )
 
 
 def copies(nodes: int, size: int, destination: int) -> Schedule:

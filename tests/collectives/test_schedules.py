@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dojocc.dialects.interpret_collective import run_adds, run_collective, run_moves
 from dojocc.passes.solve.collective_axes import Axis, Phase
+from dojocc.passes.solve.collective_schedule import schedule
 from dojocc.passes.solve.collectives import (
     LINE,
     OPERAND,
@@ -22,7 +23,6 @@ from dojocc.passes.solve.collectives import (
     Schedule,
     flat_chains,
     natural_weights,
-    schedule,
 )
 
 F32 = np.dtype(np.float32)

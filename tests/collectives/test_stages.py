@@ -13,10 +13,10 @@ from dojocc.passes import collective
 from dojocc.passes.collective_steps import Table, _steps
 from dojocc.passes.solve.collective_axes import Axis, Phase
 from dojocc.passes.solve.collective_choice import Shards, staged_candidates
+from dojocc.passes.solve.collective_schedule import schedule
 from dojocc.passes.solve.collectives import (
     LINE,
     Chain,
-    schedule,
 )
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target

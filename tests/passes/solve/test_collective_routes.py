@@ -7,9 +7,9 @@ import pytest
 
 from dojocc.passes.solve.collective_axes import Axis, Phase
 from dojocc.passes.solve.collective_routes import GOAL, collective_routes
+from dojocc.passes.solve.collective_schedule import schedule
 from dojocc.passes.solve.collectives import (
     flat_chains,
-    schedule,
 )
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.routing import detour_table
