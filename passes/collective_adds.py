@@ -26,11 +26,11 @@ MNEMONICS = {
 }
 """The instructions that combine 16 lanes: of two registers, and into one."""
 SIDES = ("into", "left", "right")
-"""What address generators 0, 1 and 2 walk over."""
+"""What address generators 0, 1 and 2 walk over; 3 to 5 over those of the second of a pair."""
 LINES, ROWS, STRIDES = FIRST_PARAMETER + 3, FIRST_PARAMETER + 4, FIRST_PARAMETER + 5
 """Registers of the numbers of lines and rows, and of a stride that differs between nodes."""
-PAIR_LEVEL, FIRST_LEVEL, TERM_LEVEL = 0, 1, 3
-"""Loops over a pair, outermost; over lines and rows; and over several terms, innermost."""
+OUTER, INNER, TERMS = range(3)
+"""Levels of the loops over lines and rows, and over several terms."""
 
 
 class Adder:
@@ -40,29 +40,43 @@ class Adder:
         self.streams = streams
         self.op = op
         self.strides: dict[tuple[int, int], object] = {}
-        self.cleared = False
+        self.cleared: set[int] = set()
 
     def prepare(self, addition: Addition) -> None:
         """Addresses, strides and counts."""
-        columns, streams = addition.columns, self.streams
-        if not self.cleared:
-            streams.compute += [instruction("aclr", generator) for generator in range(3)]
-            self.cleared = True
-        self.number(LINES, columns["lines"])
-        along, across = levels(addition)
+        columns = addition.columns
+        for half in range(1 + addition.pair):
+            self.clear(half)
+            for place, side in used_sides(addition):
+                self.set_strides(addition, half * len(SIDES) + place, side)
+        if not addition.unrolled:
+            self.number(LINES, columns["lines"])
         if addition.in_rows:
             self.number(ROWS, columns["count"])
-        for generator, side in enumerate(SIDES):
-            self.stride(generator, along, LINE)
-            if addition.in_rows:
-                self.stride_by_node(generator, across, columns[f"{side}_stride"])
-            if addition.pair:
-                self.stride_by_node(generator, PAIR_LEVEL, columns[f"{side}_pair"])
-        if addition.terms > 1:
-            self.stride(1, TERM_LEVEL, int(columns["term_stride"][0]))
         buffers = (addition.into_buffer, addition.left_buffer, addition.right_buffer)
-        for generator, side in enumerate(SIDES):
-            self.base(generator, columns[side], buffer_address(self.op.buffers[buffers[generator]]))
+        addresses = [buffer_address(self.op.buffers[number]) for number in buffers]
+        for half in range(1 + addition.pair):
+            for place, side in used_sides(addition):
+                table = columns[f"{side}_other" if half else side]
+                self.base(half * len(SIDES) + place, table, addresses[place])
+
+    def clear(self, half: int) -> None:
+        """Generators of one of a pair walk from line to line."""
+        if half in self.cleared:
+            return
+        self.cleared.add(half)
+        for generator in range(half * len(SIDES), (half + 1) * len(SIDES)):
+            self.streams.compute.append(instruction("aclr", generator))
+            self.streams.compute.append(instruction("apitch", generator, LINE))
+
+    def set_strides(self, addition: Addition, generator: int, side: str) -> None:
+        along, across = levels(addition)
+        if not addition.unrolled:
+            self.stride(generator, along, LINE)
+        if addition.in_rows:
+            self.stride_by_node(generator, across, addition.columns[f"{side}_stride"])
+        if addition.terms > 1 and side == "left":
+            self.stride(generator, TERMS, int(addition.columns["term_stride"][0]))
 
     def number(self, register: int, table: np.ndarray) -> None:
         set_table(self.streams, register, table, 0)
@@ -87,7 +101,7 @@ class Adder:
         if what == "number":
             self.streams.compute.append(instruction("abasei", generator, value + added))
             return
-        register = FIRST_PARAMETER + generator
+        register = FIRST_PARAMETER + generator % len(SIDES)
         set_table(self.streams, register, table, added)
         self.streams.compute.append(instruction("abase", generator, register))
 
@@ -133,42 +147,67 @@ def format_of(op: CollectiveOp) -> str:
     return alloc.layout.data.fmt
 
 
+def used_sides(addition: Addition) -> list[tuple[int, str]]:
+    """(place, name) of the sides that need a generator: where a sum replaces what has arrived, one
+    serves both."""
+    return [each for each in enumerate(SIDES) if each[1] != "into" or not addition.in_place]
+
+
 def kernel_name(op: CollectiveOp, addition: Addition) -> str:
     shape = ("_columns" if addition.by_columns else "_rows") if addition.in_rows else ""
-    terms = f"_of_{addition.terms}" if addition.terms > 1 else ""
+    if addition.unrolled:
+        shape = f"_runs_of_{addition.unrolled}"
+    terms = f"_terms_{addition.terms}" if addition.terms > 1 else ""
     pair = "_pair" if addition.pair else ""
-    return f"combine_{op.combine.data}_{format_of(op)}{shape}{pair}{terms}"
+    place = "_in_place" if addition.in_place else ""
+    return f"combine_{op.combine.data}_{format_of(op)}{shape}{pair}{terms}{place}"
 
 
 def levels(addition: Addition) -> tuple[int, int]:
     """Loop levels over lines, and over rows: the longer loop is the inner one."""
-    inner = int(addition.in_rows and not addition.by_columns)
-    return FIRST_LEVEL + inner, FIRST_LEVEL + 1 - inner
+    inner = addition.in_rows and not addition.by_columns
+    return (INNER, OUTER) if inner else (OUTER, INNER)
 
 
 def adder_kernel(name: str, op: CollectiveOp, addition: Addition) -> KernelOp:
     """The subroutine: into = right (+) left over whole vectors, or right (+) all terms of left.
-    Generators 0 to 2 stand ready."""
+    Generators 0 to 2 stand ready, 3 to 5 too for a pair."""
+    along, across = levels(addition)
+    loops = {} if addition.unrolled else {along: LINES}
+    loops |= {across: ROWS} if addition.in_rows else {}
+    code = [instruction("loopx", level, loops[level]) for level in sorted(loops)]
+    code += combined(op, addition)
+    code += [instruction("end") for _ in loops]
+    return KernelOp(name, [*code, instruction("ret")])
+
+
+def combined(op: CollectiveOp, addition: Addition) -> list[InstructionOp]:
+    """The body of the loops: all loads, then the additions, then all stores."""
     fmt = format_of(op)
     descriptor, (both, gather) = DESCRIPTORS[fmt], MNEMONICS[op.combine.data, fmt]
-    along, across = levels(addition)
-    loops = {along: LINES} | ({across: ROWS} if addition.in_rows else {})
-    code = [instruction("loop", PAIR_LEVEL, 2)] if addition.pair else []
-    code += [instruction("loopx", level, loops[level]) for level in sorted(loops)]
+    lines = range(max(addition.unrolled, 1))
+    parts = [
+        (half * len(SIDES), line, 2 * (half * len(lines) + line))
+        for half in range(1 + addition.pair)
+        for line in lines
+    ]  # first generator, line, first of two vector registers
+
+    def load(side: int, register: int) -> list[InstructionOp]:
+        return [
+            instruction("vld", v + register, first + side, descriptor, line, ALL_LANES)
+            for first, line, v in parts
+        ]
+
+    code = load(2, 0)
     if addition.terms > 1:
-        code += [
-            instruction("vld", 2, 2, descriptor, 0, ALL_LANES),
-            instruction("loop", TERM_LEVEL, addition.terms),
-            instruction("vld", 0, 1, descriptor, 0, ALL_LANES),
-            instruction(gather, 2, 0, ALL_LANES),
-            instruction("end"),
-        ]
+        code.append(instruction("loop", TERMS, addition.terms))
+        code += load(1, 1)
+        code += [instruction(gather, v, v + 1, ALL_LANES) for _, _, v in parts]
+        code.append(instruction("end"))
     else:
-        code += [
-            instruction("vld", 0, 1, descriptor, 0, ALL_LANES),
-            instruction("vld", 1, 2, descriptor, 0, ALL_LANES),
-            instruction(both, 2, 0, 1, ALL_LANES),
-        ]
-    code.append(instruction("vst", 2, 0, descriptor, 0, ALL_LANES))
-    ends = [instruction("end") for _ in range(len(loops) + addition.pair)]
-    return KernelOp(name, [*code, *ends, instruction("ret")])
+        code += load(1, 1)
+        code += [instruction(both, v, v + 1, v, ALL_LANES) for _, _, v in parts]
+    into = SIDES.index("left" if addition.in_place else "into")
+    return code + [
+        instruction("vst", v, first + into, descriptor, line, ALL_LANES) for first, line, v in parts
+    ]

@@ -32,15 +32,16 @@ SEMAPHORES = START + len(ADDERS) - 1
 LINE = 64
 
 
-PAIRED = ("into_pair", "left_pair", "right_pair")
-"""Columns of an addition that is two: from the places of the first to those of the second."""
+PAIRED = ("into_other", "left_other", "right_other")
+"""Columns of an addition that is two: the places of the second."""
+MOST_UNROLLED = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Addition:
     """One addition on all nodes: offsets and sizes [nodes] by the name of their column.
 
-    A `pair` is two alike at once: columns `into_pair` and so on say how far apart.
+    A `pair` is two alike at once: columns `into_other` and so on are where the second lies.
     """
 
     into_buffer: int
@@ -55,9 +56,25 @@ class Addition:
         return int(self.columns["terms"][0])
 
     @property
+    def in_place(self) -> bool:
+        """True where the sum replaces what has arrived."""
+        ends = ("", "_stride", "_other")[: 3 if self.pair else 2]
+        pairs = [(self.columns[f"into{end}"], self.columns[f"left{end}"]) for end in ends]
+        same = all(np.array_equal(*pair) for pair in pairs)
+        return same and self.into_buffer == self.left_buffer and self.terms == 1
+
+    @property
+    def unrolled(self) -> int:
+        """Lines of every run where these are few and the same on all nodes that add, else 0: the
+        subroutine then has an instruction for each, and loops over runs alone."""
+        lines = self.columns["lines"]
+        most = int(lines.max())
+        return most if most <= MOST_UNROLLED and ((lines == most) | (lines == 0)).all() else 0
+
+    @property
     def in_rows(self) -> bool:
-        """True where a node has several runs."""
-        return bool((self.columns["count"] > 1).any())
+        """True where a node has several runs, or runs are what it loops over."""
+        return bool(self.unrolled or (self.columns["count"] > 1).any())
 
     @property
     def by_columns(self) -> bool:
@@ -122,13 +139,13 @@ class Steps:
         return not step.last or any(step.chain in before for before in self.after.values())
 
     def adder(self, chain: int) -> int:
-        """The thread that adds for a chain, which has additions: they take turns."""
-        return ADDERS[list(self.go).index(chain) % len(ADDERS)]
+        """The thread that adds for a chain, which has additions: neighbours share one."""
+        return ADDERS[list(self.go).index(chain) * len(ADDERS) // len(self.go)]
 
     @property
     def adders(self) -> list[int]:
         """All threads that add."""
-        return sorted({self.adder(chain) for chain in self.go})
+        return sorted({self.adder(chain) for chain in self.go}, key=ADDERS.index)
 
     def tables(self) -> list[np.ndarray]:
         """Everything that may differ from node to node."""
@@ -249,6 +266,7 @@ def additions(rows: np.ndarray, nodes: int) -> tuple[Addition, ...]:
         lines = np.zeros(nodes, np.int64)
         lines[part["node"]] = -(-part["bytes"].astype(np.int64) // LINE)
         columns["lines"] = lines
+        columns["count"][lines == 0] = 0
         into, left, right = (int(part[f"{name}_buffer"][0]) for name in ("into", "left", "right"))
         found.append(Addition(into, left, right, columns))
     return paired(found)
@@ -265,8 +283,7 @@ def paired(found: list[Addition]) -> tuple[Addition, ...]:
     apart = all((one.columns[name] != two.columns[name]).all() for name in PLACES)
     if buffers[0] != buffers[1] or not same or not apart:
         return tuple(found)
-    steps = [two.columns[name] - one.columns[name] for name in PLACES]
-    columns = one.columns | dict(zip(PAIRED, steps, strict=True))
+    columns = one.columns | {f"{name}_other": two.columns[name] for name in PLACES}
     return (replace(one, columns=columns, pair=True),)
 
 

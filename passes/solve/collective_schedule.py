@@ -27,7 +27,7 @@ def schedule(chains: Iterable[Chain], nodes: int, reduces: bool, gathers: bool) 
         if number and chain.done != stages[number - 1].done:
             begin = end
         chain = replace(without_single_nodes(chain), staging=staging)
-        writer = Writer(chain, number, np.arange(nodes), begin)
+        writer = Writer(chain, number, np.arange(nodes), begin + chain.begin)
         if reduces:
             last = chain.done == stages[-1].done
             reduce_steps(writer, scattered=last and not gathers)

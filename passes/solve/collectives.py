@@ -57,6 +57,8 @@ class Chain:
     bytes at base + s * slot of WORK, as far as `limit` goes, in `outer` rows `outer_stride` apart.
     A buffer of one shard has its rows `own_stride` apart, the first at `own_base`. `done`: so many
     phases are other chains' work, which a reduction does before and a gather after this chain's.
+    `span`: only shards of these positions along the last phase's axis, which is then gone along
+    directly. `begin`: steps of other chains that go before this one's first.
     """
 
     phases: tuple[Phase, ...]
@@ -72,6 +74,8 @@ class Chain:
     own_base: int = 0
     staging: int = 0
     done: int = 0
+    span: tuple[int, int] | None = None
+    begin: int = 0
 
     def __post_init__(self) -> None:
         if len(self.phases) != len(self.weights) or not self.phases:
@@ -87,6 +91,12 @@ class Chain:
     def nodes(self) -> int:
         return prod(phase.axis.size for phase in self.phases)
 
+    def positions(self, number: int) -> tuple[int, int]:
+        """From which to before which position along a phase's axis shards are this chain's."""
+        if self.span is not None and number == len(self.phases) - 1:
+            return self.span
+        return 0, self.phases[number].axis.size
+
     @property
     def own_phases(self) -> range:
         """Numbers of the phases that this chain goes through."""
@@ -94,11 +104,13 @@ class Chain:
 
     def region(self, fixed: Positions) -> Region:
         """Where the shards lie whose positions along some phases are given: in WORK."""
-        run, levels = self.end - self.low, []
+        run, levels, start = self.end - self.low, [], self.low
         whole = run == self.slot
         free = [number for number in range(len(self.phases)) if number not in fixed]
         for number in sorted(free, key=lambda number: self.weights[number]):
-            size, step = self.phases[number].axis.size, self.weights[number] * self.slot
+            first, end = self.positions(number)
+            size, step = end - first, self.weights[number] * self.slot
+            start += first * step
             if whole and step == run:
                 run *= size
             elif levels and levels[-1][0] * levels[-1][1] == step:
@@ -106,11 +118,15 @@ class Chain:
             else:
                 levels.append((size, step))
                 whole = False
-        first = sum((fixed[n] * self.weights[n] for n in sorted(fixed)), np.zeros((), np.int64))
-        start = first * self.slot + self.low
+        place = sum((fixed[n] * self.weights[n] for n in sorted(fixed)), np.zeros((), np.int64))
+        start = place * self.slot + start
         if levels and self.limit < self.nodes * self.slot:
             raise ValueError("shards that end early have to lie in the order of the phases")
         size = np.clip(self.limit - start, 0, run)
+        last = len(self.phases) - 1
+        if last in fixed:
+            first, end = self.positions(last)
+            size = np.where((fixed[last] >= first) & (fixed[last] < end), size, 0)
         if self.outer > 1:
             levels.append((self.outer, self.outer_stride))
         return Region(self.base + start, size, run, tuple(levels))
