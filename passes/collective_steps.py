@@ -35,6 +35,8 @@ LINE = 64
 PAIRED = ("into_other", "left_other", "right_other")
 """Columns of an addition that is two: the places of the second."""
 MOST_UNROLLED = 4
+OVERHEAD = 30
+"""Cycles of an addition besides its lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,12 @@ class Addition:
     def terms(self) -> int:
         """How many of what has arrived are added at once."""
         return int(self.columns["terms"][0])
+
+    @property
+    def cycles(self) -> float:
+        """About how long it takes: lines, and what goes before and after."""
+        lines = self.columns["lines"] * np.maximum(self.columns["count"], 1)
+        return float(lines.max() * self.terms * (1 + self.pair)) + OVERHEAD
 
     @property
     def in_place(self) -> bool:
@@ -121,7 +129,8 @@ class Step:
 class Steps:
     """All steps in the order in which both threads go through them.
 
-    `go`: by chain, the place of the semaphore on which a thread that adds lets thread 1 go on.
+    `go`: by chain, the place of the semaphore on which a thread that adds lets thread 1 go on;
+    `adder`: that thread.
     `after`: by chain that does not start at once, the chains that end before it; `begin`: by such
     a chain that adds, the place of the semaphore on which thread 1 lets the thread that adds begin.
     `semaphores`: how many are used. `sent`: transfers each node starts.
@@ -129,6 +138,7 @@ class Steps:
 
     steps: tuple[Step, ...]
     go: dict[int, int]
+    adder: dict[int, int]
     after: dict[int, tuple[int, ...]]
     begin: dict[int, int]
     semaphores: int
@@ -138,14 +148,10 @@ class Steps:
         """True where thread 1 waits for the end of a step before it starts another list."""
         return not step.last or any(step.chain in before for before in self.after.values())
 
-    def adder(self, chain: int) -> int:
-        """The thread that adds for a chain, which has additions: neighbours share one."""
-        return ADDERS[list(self.go).index(chain) * len(ADDERS) // len(self.go)]
-
     @property
     def adders(self) -> list[int]:
         """All threads that add."""
-        return sorted({self.adder(chain) for chain in self.go}, key=ADDERS.index)
+        return sorted(set(self.adder.values()), key=ADDERS.index)
 
     def tables(self) -> list[np.ndarray]:
         """Everything that may differ from node to node."""
@@ -237,7 +243,21 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
             ends = last[chain] == step
             found.append(Step(chain, step, part, arrivals, additions(sums, nodes), far, ends))
     sent = np.bincount(moves.rows["src_node"], minlength=nodes)
-    return Steps(tuple(found), go, after, begin, numbers.used, sent)
+    return Steps(tuple(found), go, shared_out(found), after, begin, numbers.used, sent)
+
+
+def shared_out(steps: list[Step]) -> dict[int, int]:
+    """By chain that adds, the thread that adds for it: the one with the least to do so far."""
+    work: dict[int, float] = {}
+    for step in steps:
+        for addition in step.additions:
+            work[step.chain] = work.get(step.chain, 0.0) + addition.cycles
+    found, load = {}, dict.fromkeys(ADDERS, 0.0)
+    for chain in sorted(work):
+        thread = min(ADDERS, key=lambda thread: load[thread])
+        load[thread] += work[chain]
+        found[chain] = thread
+    return found
 
 
 def step_spans(moves: np.ndarray) -> tuple[list[int], dict[int, int], dict[int, int]]:

@@ -108,7 +108,7 @@ def add_steps(streams: Streams, op: CollectiveOp, steps: Steps, thread: int) -> 
     reader, adder = stream_reader(stream), Adder(stream, op)
     begun: set[int] = set()
     for step in steps.steps:
-        if not step.additions or steps.adder(step.chain) != thread:
+        if not step.additions or steps.adder[step.chain] != thread:
             continue
         if step.chain in steps.begin and step.chain not in begun:
             stream.compute.append(instruction("wait", semaphores[steps.begin[step.chain]], 1))

@@ -76,6 +76,7 @@ class Chain:
     done: int = 0
     span: tuple[int, int] | None = None
     begin: int = 0
+    stop: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.phases) != len(self.weights) or not self.phases:
@@ -100,7 +101,7 @@ class Chain:
     @property
     def own_phases(self) -> range:
         """Numbers of the phases that this chain goes through."""
-        return range(self.done, len(self.phases))
+        return range(self.done, len(self.phases) if self.stop is None else self.stop)
 
     def region(self, fixed: Positions) -> Region:
         """Where the shards lie whose positions along some phases are given: in WORK."""
