@@ -16,6 +16,7 @@ import numpy as np
 
 from dojocc.dialects.location import describe
 from dojocc.dialects.tile import CollectiveOp, ExchangeOp
+from dojocc.passes.collective_greetings import Greetings, greetings
 from dojocc.runtime.errors import InputError
 
 SENT = 0
@@ -143,6 +144,7 @@ class Steps:
     begin: dict[int, int]
     semaphores: int
     sent: np.ndarray
+    greetings: Greetings | None = None
 
     def followed(self, step: Step) -> bool:
         """True where thread 1 waits for the end of a step before it starts another list."""
@@ -157,6 +159,7 @@ class Steps:
         """Everything that may differ from node to node."""
         found = [table for each in self.steps for table in each.arrivals]
         found += [table for each in self.steps for add in each.additions for table in add.tables()]
+        found += [] if self.greetings is None else self.greetings.tables()
         return [*found, self.sent]
 
 
@@ -243,7 +246,11 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
             ends = last[chain] == step
             found.append(Step(chain, step, part, arrivals, additions(sums, nodes), far, ends))
     sent = np.bincount(moves.rows["src_node"], minlength=nodes)
-    return Steps(tuple(found), go, shared_out(found), after, begin, numbers.used, sent)
+    started = [each.step == first[each.chain] and not after.get(each.chain) for each in found]
+    greeted = greetings([each.moves for each in found], started, nodes) if found else None
+    return Steps(
+        tuple(found), go, shared_out(found), after, begin, numbers.used, sent, greeted
+    )
 
 
 def shared_out(steps: list[Step]) -> dict[int, int]:

@@ -9,6 +9,8 @@ and from there on each step waits only for what it reads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dojocc.dialects.disa import InstructionOp, instruction
@@ -24,7 +26,7 @@ from dojocc.passes.collective_steps import (
     steps_of,
 )
 from dojocc.passes.parameters import Parameters
-from dojocc.passes.route import READY
+from dojocc.passes.route import GREETINGS, READY
 from dojocc.passes.select_stream import BARRIER_REGION, SCRATCH, TABLE_BASE, WINDOW, Streams, clear
 from dojocc.runtime.isa.instr import KINDS
 
@@ -36,11 +38,9 @@ def run_collective(streams: Streams, op: CollectiveOp) -> None:
     if op.clears is not None:
         clear(streams, op.buffers[op.clears.value.data])
     streams.compute.append(instruction("post", READY, 1))
-    streams.communicate += [
-        instruction("mark", number),
-        instruction("wait", READY, 1),
-        instruction("rbar", BARRIER_REGION),
-    ]
+    streams.communicate += [instruction("mark", number), instruction("wait", READY, 1)]
+    if steps.greetings is None:
+        streams.communicate.append(instruction("rbar", BARRIER_REGION))
     transfer_steps(streams, op, steps)
     start_adders(streams, op, steps, number)
     for thread in steps.adders:
@@ -70,7 +70,10 @@ def transfer_steps(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
     reader = Reader(streams.communicate, streams.parameters)
     before: dict[int, Step] = {}
     waited: set[int] = set()
+    greeted = Greeted(reader, steps)
     for place, step in enumerate(steps.steps):
+        waits = step.chain in before or step.chain in steps.after
+        greeted.come_to(place, waits)
         if step.chain in before:
             pass_step(streams, reader, before[step.chain], steps, semaphores)
         elif step.chain in steps.after:
@@ -91,6 +94,38 @@ def transfer_steps(streams: Streams, op: CollectiveOp, steps: Steps) -> None:
         streams.communicate.append(instruction("post", semaphores[DONE], 1))
 
 
+class Greeted:
+    """What thread 1 tells other nodes and hears from them on its way through the lists."""
+
+    def __init__(self, reader: Reader, steps: Steps) -> None:
+        self.reader = reader
+        self.greetings = steps.greetings
+        self.told = bool(steps.go)  # threads that add tell others, while they wait
+
+    def come_to(self, place: int, waits: bool) -> None:
+        """List number `place` is next; before it the thread waits for the end of a step or not."""
+        greetings = self.greetings
+        if greetings is None:
+            return
+        if place == 0:
+            tell(self.reader, GREETINGS[0], greetings.first.told)
+            self.reader.wait(GREETINGS[0], greetings.first.awaited)
+        if greetings.others is None:
+            return
+        if not self.told and (waits or place == greetings.place):
+            tell(self.reader, GREETINGS[1], greetings.others.told)
+            self.told = True
+        if place == greetings.place:
+            self.reader.wait(GREETINGS[1], greetings.others.awaited)
+
+
+def tell(reader: Reader, semaphore: int, told: Sequence[np.ndarray]) -> None:
+    """Post to nodes [nodes] of each table."""
+    for peers in told:
+        reader.load(SCRATCH, peers)
+        reader.code.append(instruction("rpost", SCRATCH, semaphore))
+
+
 def pass_step(
     streams: Streams, reader: Reader, step: Step, steps: Steps, semaphores: list[int]
 ) -> None:
@@ -106,6 +141,9 @@ def add_steps(streams: Streams, op: CollectiveOp, steps: Steps, thread: int) -> 
     semaphores = semaphores_of(op)
     stream = streams.helpers.get(thread, streams)
     reader, adder = stream_reader(stream), Adder(stream, op)
+    if steps.greetings is not None and steps.greetings.others is not None:
+        mine = steps.adders.index(thread)
+        tell(reader, GREETINGS[1], steps.greetings.others.told[mine :: len(steps.adders)])
     begun: set[int] = set()
     for step in steps.steps:
         if not step.additions or steps.adder[step.chain] != thread:
@@ -175,8 +213,13 @@ class Reader:
             if value:
                 self.code.append(instruction("wait", semaphore, value))
             return
-        if what == "number":
-            self.code.append(instruction("lil", SCRATCH, value))
-        else:
-            self.word(SCRATCH, value)
+        self.load(SCRATCH, counts)
         self.code.append(instruction("waitx", semaphore, SCRATCH))
+
+    def load(self, register: int, table: np.ndarray) -> None:
+        """Register = this node's entry of a table."""
+        what, value = self.parameters.find(table)
+        if what == "number":
+            self.code.append(instruction("lil", register, value))
+        else:
+            self.word(register, value)

@@ -41,6 +41,9 @@ ROUTES, LIST_SETS = "routes.legs", "routes.lists"
 """Resource keys of the two arrays of the program's route table."""
 READY = 0
 """The semaphore on which thread 0 tells thread 1 that the node is ready for its next exchange."""
+GREETINGS = (1, 2)
+"""Semaphores on which nodes tell each other before a collective that their buffers are free: before
+its first lists, and before others."""
 LARGEST_LIST = (1 << 16) - 1
 SIDES = {"src": "source", "dst": "destination"}
 SHAPE = tuple(name for name, _ in STRIDED)
@@ -179,6 +182,8 @@ def number_semaphores(plan: Schedule, target: Target, resources: dict[str, np.nd
         )
     nodes = int(np.prod(plan.program.shape))
     free = semaphores_for_exchanges(target)
+    if any(steps_of(resources, op, nodes).greetings for op in plan.collectives):
+        free = [number for number in free if number not in GREETINGS]
     held: dict[ExchangeOp | CollectiveOp, list[int]] = {}
     for thread in (0, 1):
         holders, spans = semaphores_held(plan, thread)

@@ -17,6 +17,8 @@ from dojocc.runtime.engines.scheduler import Group, Scheduler
 from dojocc.runtime.engines.tree import Op
 from dojocc.runtime.mesh.fair import Fluid
 from dojocc.runtime.mesh.fair_flows import capacities
+from dojocc.runtime.mesh.routes import link_properties
+from dojocc.runtime.mesh.tables import program_routes
 from dojocc.runtime.timing.backlog import Backlog
 from dojocc.runtime.timing.band import kind
 from dojocc.runtime.timing.core import TimingCore
@@ -126,7 +128,8 @@ class TimedScheduler(Scheduler):
                 self.events(thread.cls, semaphore).add(thread.nodes, self.clock(group), number)
         elif op.name == "rpost":
             peers = np.broadcast_to(thread.x[int(op.fields["a"])], (len(thread.nodes),))
-            when = self.clock(group) + target.sync.semaphore_cycles
+            way = self.way(thread.cls, thread.nodes, peers)
+            when = self.clock(group) + target.sync.semaphore_cycles + way
             number = self.cause(self.own_cause(group))
             self.events(thread.cls, semaphore).add(peers, when, number)
         else:
@@ -136,6 +139,15 @@ class TimedScheduler(Scheduler):
             self.core.reach(thread, np.full(len(thread.nodes), when + extra), cause)
         super().pass_(op, group)
         self.core.spend(thread, op.row.issue)
+
+    def way(self, cls: int, nodes: np.ndarray, peers: np.ndarray) -> np.ndarray:
+        """[nodes] cycles of the mesh's way from nodes of a class to others of it, without load."""
+        program = self.machine.program
+        place = np.asarray(program.classes[cls].nodes)
+        routes = program_routes(program, place[nodes], place[peers])
+        _, delay = link_properties(program.target)
+        owner = np.repeat(np.arange(len(nodes)), routes.hops)
+        return np.bincount(owner, delay[routes.links], len(nodes))
 
     # -- transfers ---------------------------------------------------------------------------
 
