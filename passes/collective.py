@@ -17,19 +17,22 @@ from dojocc.dialects.mesh_collective import (
     scattered_dim,
 )
 from dojocc.passes.solve.collective_axes import Axis
+from dojocc.passes.solve.collective_blocks import block_candidates
 from dojocc.passes.solve.collective_choice import (
-    Costs,
     Shards,
     cheapest,
     flat_candidates,
     sharded_candidates,
     staged_candidates,
 )
+from dojocc.passes.solve.collective_costs import Costs
 from dojocc.passes.solve.collective_schedule import schedule
+from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.collectives import (
     LINE,
     SHARD,
     WORK,
+    Chain,
     Schedule,
     copies,
 )
@@ -41,8 +44,6 @@ DETOURS = (2.0, 2.0)
 """How much longer a ring from row to row, and one along a row, takes on a grid with dead nodes: the
 way round a dead node crosses links of the next ring, which then carry two flows. Chains along both
 axes at once load each link by half."""
-MIXED = 1.05
-"""How much longer steps take where chains go along different axes: they end at different times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +69,9 @@ def costs_of(target: Target) -> Costs:
         sync.region_barrier_cycles,
         mesh.usable_share,
         DETOURS if target.dead else (1.0, 1.0),
-        MIXED,
-        round(target.die.edge_ns * 1e-9 * target.node.clock_hz) if several_dies(target) else 0,
-        (target.die.rows, target.die.cols),
+        logical_grid(target).size,
+        crossing=round(target.die.edge_ns * 1e-9 * target.node.clock_hz) if several_dies(target) else 0,
+        die=(target.die.rows, target.die.cols),
     )
 
 
@@ -82,13 +83,15 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
     """The cheapest schedule of a collective on a target."""
     source, result = op.layouts()
     algorithm = op.algorithm.data if op.algorithm is not None else "auto"
-    costs = costs_of(target)
+    costs, blocks = costs_of(target), []
     if not grid_axes(op, source, op.axes(), target):
         return copied(op)
     match op:
         case AllReduceOp():
             axes = by_dies(grid_axes(op, source, op.axes(), target), source.grid, target)
             candidates = flat_candidates(axes, result.bytes, algorithm)
+            if algorithm == "auto":
+                blocks = blocks_of(axes, flat_shards(axes, result.bytes), True, True)
             reduces, gathers = True, True
         case ReduceScatterOp():
             axes = grid_axes(op, source, op.axes(), target)
@@ -99,6 +102,8 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
             candidates = sharded_candidates(axes, shards, algorithm, True)
             candidates += staged_candidates(axes, shards, algorithm)
             reduces, gathers = True, False
+            if algorithm == "auto":
+                blocks = blocks_of(axes, shards, reduces, gathers)
         case AllGatherOp():
             dim = scattered_dim(op, source.dims, result.dims)
             axes = grid_axes(op, source, op.axes(), target)
@@ -106,11 +111,30 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
             candidates = sharded_candidates(axes, shards, algorithm, False)
             candidates += staged_candidates(axes, shards, algorithm)
             reduces, gathers = False, True
+            if algorithm == "auto":
+                blocks = blocks_of(axes, shards, reduces, gathers)
         case _:
             raise TypeError(f"no schedule for {op.name}")
-    chains, cycles = cheapest(candidates, costs, reduces, gathers)
+    chains, cycles = cheapest(candidates, blocks, costs, reduces, gathers)
     found = schedule(chains, source.nodes, reduces, gathers)
     return Lowered(found, mesh_bytes(found.moves), round(cycles), needs_clearing(op))
+
+
+def flat_shards(axes: list[Axis], size: int) -> Shards:
+    """A vector of an all-reduce in even shards of whole lines."""
+    lines = -(-size // LINE // prod(axis.size for axis in axes))
+    return Shards(lines * LINE, size)
+
+
+def blocks_of(
+    axes: list[Axis], shards: Shards, reduces: bool, gathers: bool
+) -> list[list[Chain]]:
+    """Candidates of many short chains: over two axes of one die, of shards that are all alike."""
+    full = shards.limit == prod(axis.size for axis in axes) * shards.slot
+    plain = full and shards.outer == 1 and shards.slot % LINE == 0
+    if len(axes) != 2 or not plain or any(axis.hops > 1 for axis in axes):
+        return []
+    return block_candidates(axes, shards.slot, reduces, gathers)
 
 
 def copied(op: CollectiveOp) -> Lowered:

@@ -10,7 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
-from dojocc.passes.solve.collective_choice import POST
+from dojocc.passes.solve.collective_costs import POST
 from dojocc.passes.solve.relay_estimate import Relaying, relayed_cycles
 from dojocc.passes.solve.traffic import Reading, traffic
 from dojocc.passes.solve.work import Work

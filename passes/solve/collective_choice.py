@@ -12,6 +12,8 @@ from itertools import product
 from math import prod
 
 from dojocc.passes.solve.collective_axes import Axis, Phase
+from dojocc.passes.solve.collective_costs import POST, Costs, way
+from dojocc.passes.solve.collective_estimate import estimate
 from dojocc.passes.solve.collectives import (
     LINE,
     Chain,
@@ -26,29 +28,10 @@ ADD_START = 26
 """Cycles of one addition besides its lines: parameters, call, first loads to last store."""
 ADDERS = 3
 """Threads that add, each for some of the chains; the vector unit is one."""
-POST = 6
-"""Cycles of a post, the wait it ends and the instructions between."""
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Numbers of a target: bytes a cycle and port, cycles to start a transfer, for one more entry,
-    a hop, a semaphore and the barrier; share of a link that can be used; how much longer a link
-    next to a dead node is held, on the way from row to row and along a row, and how much
-    longer steps take where chains go along different axes; what a hop to the next die takes more,
-    and rows and columns of a die."""
-
-    link_bytes: int
-    message: int
-    entry: int
-    hop: int
-    semaphore: int
-    barrier: int
-    share: float
-    detours: tuple[float, float] = (1.0, 1.0)
-    mixed: float = 1.0
-    crossing: int = 0
-    die: tuple[int, int] = (1, 1)
+MIXED = 1.05
+"""How much longer steps take where chains go along different axes: they end at different times."""
+SHORTLIST = 12
+"""Candidates by plain cost that are looked at more closely."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +226,7 @@ def phase_cycles(
         port = sum(n for _, n in ring)
         link = most_loaded([(p.axis, p.axis.hops * n) for p, n in ring], costs)
         work = adding([n + ADD_START for _, n in ring], port) if adds else 0.0
-        mixed = costs.mixed if len({p.axis for p, _ in ring}) > 1 else 1.0
+        mixed = MIXED if len({p.axis for p, _ in ring}) > 1 else 1.0
         total += steps * max(alone, port, link, work) * mixed
     if direct:
         port = sum((axis.size - 1) * n for axis, n in direct)
@@ -254,13 +237,6 @@ def phase_cycles(
         work = adding(each, port) if adds else 0.0
         total += max(port, link, entries) + latency + work
     return total
-
-
-def way(phase: Phase, costs: Costs) -> int:
-    """Cycles of a step's longest way: two places of a ring, or from end to end of a line."""
-    axis = phase.axis
-    places = min(2, axis.size - 1) if phase.ring else axis.size - 1
-    return places * (axis.hops * costs.hop + axis.crossing)
 
 
 def adding(work: Sequence[float], lines: float) -> float:
@@ -282,9 +258,16 @@ def along_row(axis: Axis) -> bool:
 
 
 def cheapest(
-    candidates: Sequence[list[Chain]], costs: Costs, reduces: bool, gathers: bool
+    candidates: Sequence[list[Chain]],
+    blocks: Sequence[list[Chain]],
+    costs: Costs,
+    reduces: bool,
+    gathers: bool,
 ) -> tuple[list[Chain], float]:
-    """The first of the cheapest candidates, and its cycles."""
-    found = [(cycles(chains, costs, reduces, gathers), n) for n, chains in enumerate(candidates)]
+    """The first of the cheapest, and its cycles. Of the candidates those that cost least phase by
+    phase are played step by step; blocks all are."""
+    order = sorted(candidates, key=lambda chains: cycles(chains, costs, reduces, gathers))
+    few = [*order[:SHORTLIST], *blocks]
+    found = [(estimate(each, costs, reduces, gathers, ADDERS), n) for n, each in enumerate(few)]
     least, number = min(found)
-    return candidates[number], least
+    return few[number], least

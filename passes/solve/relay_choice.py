@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from dojocc.passes.solve.collective_choice import POST, Costs
+from dojocc.passes.solve.collective_costs import POST, Costs
 from dojocc.passes.solve.relay import ALONG_COLUMN, ALONG_ROW, Phase, Plan, lines_of, relay
 from dojocc.passes.solve.relay_estimate import parts_of
 from dojocc.passes.solve.relay_groups import Groups, Pieces, find_groups, fold, share_out
