@@ -9,7 +9,7 @@ be one chain, which then starts when the others have ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -19,6 +19,9 @@ from dojocc.passes.solve.collectives import LINE, Chain, natural_weights
 FEWEST, MOST = 3, 8
 """Chains that share the long phase: fewer do not hide each other's latencies, more need more
 semaphores and threads."""
+DIRECT, HALVED, RING = SHAPES = ("direct", "halved", "ring")
+"""How the short phase goes: to all others of a line; in pairs of neighbours first, then among every
+other node; round a ring both ways."""
 
 
 def block_candidates(
@@ -32,22 +35,35 @@ def block_candidates(
     for turned, first, groups, spans in product((False, True), shares, (1, 2), (1, 2, 3)):
         orders = [(turned, 0, first), (not turned, first, lines)]
         parts = [
-            (order, low, high, span)
+            (order, part, span)
             for order, start, end in orders
-            for low, high in cut(start, end, groups)
+            for part in cut(start, end, groups)
             for span in range(spans)
         ]
         if not FEWEST <= len(parts) <= most:
             continue
-        for ring in (False, True) if spans == 1 else (False,):
-            chains = [
-                part_chain(axes, slot, order, (low, high), (span, spans), ring)
-                for order, low, high, span in parts
-            ]
-            found.append(chains)
+        for shape in SHAPES if spans == 1 else (DIRECT, HALVED):
+            if shape == HALVED and not any(map(halves, axes)):
+                continue
+
+            def chain(order: bool, part: tuple[int, int], span: tuple[int, int], shape: str):
+                return part_chain(axes, slot, order, part, span, shape)
+
+            found.append([chain(order, part, (n, spans), shape) for order, part, n in parts])
             if reduces and not gathers:
-                found += list(staged(axes, slot, chains, orders, groups, ring))
+                whole = {(order, part): None for order, part, _ in parts}
+                ends = [replace(chain(*each, (0, 1), shape), done=1) for each in whole]
+                begins = [
+                    replace(chain(order, part, (n, spans), DIRECT), stop=1)
+                    for order, part, n in parts
+                ]
+                found.append(begins + ends)
     return found
+
+
+def halves(axis: Axis) -> bool:
+    """True where neighbours along an axis make pairs, of which there are several."""
+    return axis.size % 2 == 0 and axis.size > 2
 
 
 def cut(start: int, end: int, groups: int) -> list[tuple[int, int]]:
@@ -62,49 +78,27 @@ def part_chain(
     turned: bool,
     lines: tuple[int, int],
     span: tuple[int, int],
-    ring: bool,
+    shape: str,
 ) -> Chain:
     """A chain over some lines of every shard, one of so many spans of the second axis's positions.
 
-    `turned`: it goes along the second axis first. `ring`: its short phase goes round rings, too.
+    `turned`: it goes along the second axis first. `shape`: how it goes along the other.
     """
     weights = natural_weights([Phase(axis) for axis in axes])
     pairs = list(zip(axes, weights, strict=True))
     (major, heavy), (minor, light) = reversed(pairs) if turned else pairs
-    number, spans = span
-    size = minor.size
+    ring = shape == RING
+    phases, steps = [Phase(minor, ring, ring)], [light]
+    if shape == HALVED and halves(minor):
+        inner, outer = minor.parts(minor.size // 2)
+        phases, steps = [Phase(inner, False), Phase(outer, False)], [light, light * inner.size]
+    size, (number, spans) = phases[-1].axis.size, span
     return Chain(
-        (Phase(major, True, True), Phase(minor, ring, ring)),
-        (heavy, light),
+        (Phase(major, True, True), *phases),
+        (heavy, *steps),
         slot,
         major.size * minor.size * slot,
         low=lines[0] * LINE,
         high=lines[1] * LINE,
         span=(size * number // spans, size * (number + 1) // spans) if spans > 1 else None,
     )
-
-
-def staged(
-    axes: Sequence[Axis],
-    slot: int,
-    chains: Sequence[Chain],
-    orders: Sequence[tuple[bool, int, int]],
-    groups: int,
-    ring: bool,
-) -> Iterator[list[Chain]]:
-    """The same chains with their second phases in chains of their own, as they are, or in pairs and
-    then among every other node of the axis."""
-    first = [replace(chain, stop=1) for chain in chains]
-    for halved in (False, True) if not ring else (False,):
-        last = []
-        for turned, start, end in orders:
-            for lines in cut(start, end, groups):
-                chain = replace(part_chain(axes, slot, turned, lines, (0, 1), ring), done=1)
-                minor, weight = chain.phases[1].axis, chain.weights[1]
-                if halved and minor.size % 2 == 0 and minor.size > 2:
-                    inner, outer = minor.parts(minor.size // 2)
-                    phases = (chain.phases[0], Phase(inner, False), Phase(outer, False))
-                    weights = (chain.weights[0], weight, weight * inner.size)
-                    chain = replace(chain, phases=phases, weights=weights)
-                last.append(chain)
-        yield first + last

@@ -20,17 +20,20 @@ START = 5
 PREPARE, ADD = 18, 17
 """Cycles of an addition in front of the wait for what arrives, and behind it besides its lines."""
 FINISHED = 1e-6
+RESOURCES = 5
+"""A port, and links of four directions."""
 
 
 @dataclass(frozen=True)
 class Play:
     """One step of one chain: flows into a node, lines through its port and over the busiest link
-    along a column and along a row, cycles of the way, lines to add (each of so many additions)."""
+    down and up a column, and forth and back along a row; cycles of the way, lines to add (each of
+    so many additions)."""
 
     chain: int
     flows: int
     port: float
-    links: tuple[float, float]
+    links: tuple[float, ...]
     way: float
     adds: tuple[float, ...]
 
@@ -47,19 +50,19 @@ class Sharing:
     def rates(self) -> dict[int, float]:
         """Shares a cycle: flows get the same packets a cycle where a resource is full."""
         plays = {number: self.plays[number] for number in self.left}
-        room = [1.0, self.costs.share, self.costs.share]
+        room = [1.0, *[self.costs.share] * 4]
         found: dict[int, float] = {}
         while plays:
             level = []
-            for place in range(3):
+            for place in range(RESOURCES):
                 wanted = sum(load(play, place) / pace(play) for play in plays.values())
                 level.append(max(room[place], 0.0) / wanted if wanted else float("inf"))
-            tight = min(range(3), key=level.__getitem__)
+            tight = min(range(RESOURCES), key=level.__getitem__)
             fixed = [n for n, play in plays.items() if load(play, tight)] or list(plays)
             for number in fixed:
                 play = plays.pop(number)
                 found[number] = min(level[tight], 1e9) / pace(play)
-                for place in range(3):
+                for place in range(RESOURCES):
                     room[place] -= load(play, place) * found[number]
         return found
 
@@ -233,7 +236,10 @@ def phase_plays(
     if not phase.ring:
         first, end = chain.positions(place)
         part = (end - first) / axis.size
-        busiest = axis.hops * lines * middle(axis.size, first, end)
+        forth, back = middle(axis.size, first, end)
+        if not adds:
+            forth, back = back, forth
+        busiest = axis.hops * lines * forth, axis.hops * lines * back
         port = (axis.size - 1) * lines * (part if not adds else 1.0)
         sums = ((axis.size - 1) * lines,) if adds else ()
         if adds and lines > FUSED_LINES:
@@ -243,24 +249,25 @@ def phase_plays(
     found = []
     for turn in range(phase.steps):
         lanes = 1 if not phase.both else sum(turn < half for half in phase.halves)
-        loads = along(axis, axis.hops * lines * lanes, costs)
+        loads = along(axis, (axis.hops * lines * lanes,) * 2, costs)
         sums = (lanes * lines,) if adds else ()
         found.append(Play(number, lanes, lanes * lines, loads, late, sums))
     return found
 
 
-def middle(size: int, first: int, end: int) -> int:
-    """Pieces over the busiest link of a line where all push to the positions first..end - 1."""
-    return max(
-        max(cut * max(end - max(cut, first), 0), (size - cut) * max(min(cut, end) - first, 0))
-        for cut in range(1, size)
-    )
+def middle(size: int, first: int, end: int) -> tuple[int, int]:
+    """Pieces over the busiest link forth and back along a line where all push to the positions
+    first..end - 1."""
+    cuts = range(1, size)
+    forth = max(cut * max(end - max(cut, first), 0) for cut in cuts)
+    return forth, max((size - cut) * max(min(cut, end) - first, 0) for cut in cuts)
 
 
-def along(axis: Axis, lines: float, costs: Costs) -> tuple[float, float]:
-    """Load of links along columns and along rows."""
+def along(axis: Axis, loads: tuple[float, float], costs: Costs) -> tuple[float, ...]:
+    """Loads of links down, up, forth and back, of an axis's two directions."""
     row = axis.stride == axis.hops
-    return (0.0, lines * costs.detours[1]) if row else (lines * costs.detours[0], 0.0)
+    longer = tuple(each * costs.detours[row] for each in loads)
+    return (0.0, 0.0, *longer) if row else (*longer, 0.0, 0.0)
 
 
 def piece_lines(chain: Chain, place: int) -> float:

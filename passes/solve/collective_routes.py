@@ -26,6 +26,8 @@ ROUNDS = 24
 MOST = 3
 """Flows that are routed again in all, for each node position: the bound on the work, at a
 millisecond each."""
+LARGE = 8
+"""A flow counts as large from this part of the largest on."""
 MARGIN = 8
 """Rows and columns round a flow's ends among which its other routes are looked for."""
 LOAD, STEEPNESS, SPARE = 0.1, 4.0, 0.02
@@ -62,11 +64,14 @@ class Ways:
         return float((self.loads * self.cycles).max(initial=0.0))
 
     def above(self, goal: float) -> np.ndarray:
-        """The flows that cross a link that needs more than `goal` cycles."""
+        """The flows that cross a link that needs more than `goal` cycles; only large ones if there
+        are any: those of rings, of which there are few, before those to all of a line."""
         hot = self.loads * self.cycles > goal
         sizes = [len(links) for links in self.links]
         owner = np.repeat(np.arange(len(sizes)), sizes)
-        return np.unique(owner[hot[np.concatenate(self.links)]])
+        found = np.unique(owner[hot[np.concatenate(self.links)]])
+        large = found[self.packets[found] >= self.packets.max() / LARGE]
+        return large if len(large) else found
 
     def again(self, flow: int, goal: float, steepness: float) -> None:
         """Route one flow again at the prices that the others leave it."""
