@@ -165,7 +165,7 @@ def kernel_name(op: CollectiveOp, addition: Addition) -> str:
 
 def levels(addition: Addition) -> tuple[int, int]:
     """Loop levels over lines, and over rows: the longer loop is the inner one."""
-    inner = addition.in_rows and not addition.by_columns
+    inner = addition.in_rows and not addition.by_columns and not addition.unrolled
     return (INNER, OUTER) if inner else (OUTER, INNER)
 
 

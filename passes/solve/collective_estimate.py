@@ -50,7 +50,7 @@ class Sharing:
     def rates(self) -> dict[int, float]:
         """Shares a cycle: flows get the same packets a cycle where a resource is full."""
         plays = {number: self.plays[number] for number in self.left}
-        room = [1.0, *[self.costs.share] * 4]
+        room = [1.0] * RESOURCES
         found: dict[int, float] = {}
         while plays:
             level = []
@@ -239,7 +239,8 @@ def phase_plays(
         forth, back = middle(axis.size, first, end)
         if not adds:
             forth, back = back, forth
-        busiest = axis.hops * lines * forth, axis.hops * lines * back
+        mixed = axis.hops * lines / costs.share
+        busiest = mixed * forth, mixed * back
         port = (axis.size - 1) * lines * (part if not adds else 1.0)
         sums = ((axis.size - 1) * lines,) if adds else ()
         if adds and lines > FUSED_LINES:
@@ -249,7 +250,9 @@ def phase_plays(
     found = []
     for turn in range(phase.steps):
         lanes = 1 if not phase.both else sum(turn < half for half in phase.halves)
-        loads = along(axis, (axis.hops * lines * lanes,) * 2, costs)
+        # Sources with one destination fill a link, those with several a share of it.
+        load = axis.hops * lines * lanes / (costs.share if phase.both else 1.0)
+        loads = along(axis, (load, load), costs)
         sums = (lanes * lines,) if adds else ()
         found.append(Play(number, lanes, lanes * lines, loads, late, sums))
     return found
