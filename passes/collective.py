@@ -40,7 +40,7 @@ from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import DimShard, Layout, whole
 from dojocc.runtime.target import Target
 
-DETOURS = (2.0, 2.0)
+DETOURS = (1.8, 1.8)
 """How much longer a ring from row to row, and one along a row, takes on a grid with dead nodes: the
 way round a dead node crosses links of the next ring, which then carry two flows. Chains along both
 axes at once load each link by half."""
@@ -126,9 +126,7 @@ def flat_shards(axes: list[Axis], size: int) -> Shards:
     return Shards(lines * LINE, size)
 
 
-def blocks_of(
-    axes: list[Axis], shards: Shards, reduces: bool, gathers: bool
-) -> list[list[Chain]]:
+def blocks_of(axes: list[Axis], shards: Shards, reduces: bool, gathers: bool) -> list[list[Chain]]:
     """Candidates of many short chains: over two axes of one die, of shards that are all alike."""
     full = shards.limit == prod(axis.size for axis in axes) * shards.slot
     plain = full and shards.outer == 1 and shards.slot % LINE == 0

@@ -248,9 +248,7 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
     sent = np.bincount(moves.rows["src_node"], minlength=nodes)
     started = [each.step == first[each.chain] and not after.get(each.chain) for each in found]
     greeted = greetings([each.moves for each in found], started, nodes) if found else None
-    return Steps(
-        tuple(found), go, shared_out(found), after, begin, numbers.used, sent, greeted
-    )
+    return Steps(tuple(found), go, shared_out(found), after, begin, numbers.used, sent, greeted)
 
 
 def shared_out(steps: list[Step]) -> dict[int, int]:

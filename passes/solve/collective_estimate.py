@@ -17,9 +17,13 @@ from dojocc.passes.solve.collectives import LINE, Chain
 
 START = 5
 """Cycles of thread 1 to end a wait and start a list."""
-PREPARE, ADD = 18, 17
-"""Cycles of an addition in front of the wait for what arrives, and behind it besides its lines."""
+PREPARE, ADD = 9, 17
+"""Cycles of an addition in front of the wait for what arrives, for each piece, and behind it besides
+its lines."""
 FINISHED = 1e-6
+WAITING = 1.08
+"""How much longer links are busy for both ways round a ring where ways round dead nodes share them:
+each step waits for the slower way. From d1-die with 256 and 512 KiB a node."""
 RESOURCES = 5
 """A port, and links of four directions."""
 
@@ -36,6 +40,7 @@ class Play:
     links: tuple[float, ...]
     way: float
     adds: tuple[float, ...]
+    lanes: int = 1
 
 
 @dataclass(eq=False)
@@ -114,23 +119,35 @@ class Node:
         self.threads = [0.0] * self.adders
         adding = sorted({play.chain for play in self.plays if play.adds})
         self.mine = [
-            [n for n, play in enumerate(self.plays) if play.adds and play.chain in adding[t :: self.adders]]
+            [
+                n
+                for n, play in enumerate(self.plays)
+                if play.adds and play.chain in adding[t :: self.adders]
+            ]
             for t in range(self.adders)
         ]
 
-    def add(self) -> bool:
-        """Additions of what has arrived; True if there was one."""
-        done = False
-        for thread, queue in enumerate(self.mine):
-            while queue and queue[0] in self.arrived:
-                number = queue.pop(0)
-                begin = max(self.threads[thread] + PREPARE, self.arrived[number])
-                for lines in self.plays[number].adds:
-                    self.vector = max(self.vector, begin) + lines
-                    begin = max(begin + lines, self.vector) + ADD
-                self.threads[thread] = self.ended[number] = begin
-                done = True
-        return done
+    def add(self) -> None:
+        """Additions of what has arrived, in the order in which they can begin."""
+        while True:
+            ready = [
+                (self.begin(thread, queue[0]), thread)
+                for thread, queue in enumerate(self.mine)
+                if queue and queue[0] in self.arrived
+            ]
+            if not ready:
+                return
+            begin, thread = min(ready)
+            number = self.mine[thread].pop(0)
+            for lines in self.plays[number].adds:
+                self.vector = max(self.vector, begin) + lines
+                begin = max(begin + lines, self.vector) + ADD
+            self.threads[thread] = self.ended[number] = begin
+
+    def begin(self, thread: int, number: int) -> float:
+        """When a thread can begin to add what a play has brought."""
+        prepared = self.threads[thread] + PREPARE * self.plays[number].lanes
+        return max(prepared, self.arrived[number])
 
     def end_of(self, number: int) -> float | None:
         """When a step is over, if that is known."""
@@ -213,9 +230,7 @@ def greets(chains: Sequence[Chain], costs: Costs, reduces: bool) -> bool:
     return all(kinds) and all(chain.nodes == costs.nodes for chain in chains)
 
 
-def plays_of(
-    number: int, chain: Chain, costs: Costs, reduces: bool, gathers: bool
-) -> list[Play]:
+def plays_of(number: int, chain: Chain, costs: Costs, reduces: bool, gathers: bool) -> list[Play]:
     """The steps of one chain."""
     found: list[Play] = []
     if reduces:
@@ -227,9 +242,7 @@ def plays_of(
     return found
 
 
-def phase_plays(
-    number: int, chain: Chain, place: int, costs: Costs, adds: bool
-) -> list[Play]:
+def phase_plays(number: int, chain: Chain, place: int, costs: Costs, adds: bool) -> list[Play]:
     phase, lines = chain.phases[place], piece_lines(chain, place)
     axis = phase.axis
     late = costs.message + costs.semaphore + costs.entry + way(phase, costs)
@@ -252,9 +265,11 @@ def phase_plays(
         lanes = 1 if not phase.both else sum(turn < half for half in phase.halves)
         # Sources with one destination fill a link, those with several a share of it.
         load = axis.hops * lines * lanes / (costs.share if phase.both else 1.0)
+        if phase.both and max(costs.detours) > 1:
+            load *= WAITING
         loads = along(axis, (load, load), costs)
         sums = (lanes * lines,) if adds else ()
-        found.append(Play(number, lanes, lanes * lines, loads, late, sums))
+        found.append(Play(number, lanes, lanes * lines, loads, late, sums, lanes))
     return found
 
 

@@ -71,9 +71,7 @@ def test_every_transfer_raises_a_semaphore_that_is_waited_for() -> None:
     program = program_of(all_reduce(96))
     found = steps(all_reduce(96))
     rows = program.entries
-    assert rows["peers"].sum() == sum(
-        lane.sum() for each in found.steps for lane in each.arrivals
-    )
+    assert rows["peers"].sum() == sum(lane.sum() for each in found.steps for lane in each.arrivals)
     assert (np.bincount(rows["node"], rows["peers"], 6) == found.sent).all()
     assert len(np.unique(rows["list"])) == len(found.steps)
 
