@@ -47,7 +47,8 @@ REDUCED_FORMATS = ("FP32", "INT32")
 class CollectiveOp(IRDLOperation):
     """Base of the collectives: one operand, one result.
 
-    `algorithm` is auto (by cost), ring, both (ways round it) or direct; `bytes` cross the mesh, in about `cycles`.
+    `algorithm` is auto (by cost), ring, both (ways round it) or direct; `bytes` cross the mesh, in
+    about `cycles`.
     """
 
     input = operand_def(TensorType)

@@ -27,7 +27,6 @@ from dojocc.passes.solve.collective_choice import (
 )
 from dojocc.passes.solve.collective_costs import Costs
 from dojocc.passes.solve.collective_schedule import schedule
-from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.collectives import (
     LINE,
     SHARD,
@@ -36,6 +35,7 @@ from dojocc.passes.solve.collectives import (
     Schedule,
     copies,
 )
+from dojocc.passes.solve.grid import logical_grid
 from dojocc.runtime.errors import UnsupportedError
 from dojocc.runtime.layout import DimShard, Layout, whole
 from dojocc.runtime.target import Target

@@ -165,8 +165,8 @@ class Steps:
 
 @dataclass(eq=False)
 class Numbers:
-    """Semaphores given out so far; by chain and lane the one in use, whom each node hears on it, and
-    whether a thread that adds waits for it."""
+    """Semaphores given out so far; by chain and lane the one in use, whom each node hears on it,
+    and whether a thread that adds waits for it."""
 
     used: int
     far: dict[tuple[int, int], int] = field(default_factory=dict)

@@ -3,8 +3,8 @@ arrives, for some of the chains each.
 
 All go through the steps of the chains in one order, so that the transfers of one chain are under
 way while another adds. Several threads that add fill the vector unit while one of them waits or
-sets up. One region barrier stands in front: behind it every node's buffers are free,
-and from there on each step waits only for what it reads.
+sets up. In front nodes tell those that will push to them that their buffers are free, or meet at
+one region barrier; from there on each step waits only for what it reads.
 """
 
 from __future__ import annotations

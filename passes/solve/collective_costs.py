@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from dojocc.passes.solve.collective_axes import Phase
 
-
 POST = 6
 """Cycles of a post, the wait it ends and the instructions between."""
 

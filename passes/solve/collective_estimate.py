@@ -18,8 +18,8 @@ from dojocc.passes.solve.collectives import LINE, Chain
 START = 5
 """Cycles of thread 1 to end a wait and start a list."""
 PREPARE, ADD = 9, 17
-"""Cycles of an addition in front of the wait for what arrives, for each piece, and behind it besides
-its lines."""
+"""Cycles of an addition in front of the wait for what arrives, for each piece, and behind it
+besides its lines."""
 FINISHED = 1e-6
 WAITING = 1.08
 """How much longer links are busy for both ways round a ring where ways round dead nodes share them:

@@ -58,7 +58,8 @@ class Chain:
     A buffer of one shard has its rows `own_stride` apart, the first at `own_base`. `done`: so many
     phases are other chains' work, which a reduction does before and a gather after this chain's.
     `span`: only shards of these positions along the last phase's axis, which is then gone along
-    directly. `begin`: steps of other chains that go before this one's first.
+    directly. `begin`: steps of other chains that go before this one's first. `stop`: the number of
+    the first phase that other chains go through after it.
     """
 
     phases: tuple[Phase, ...]
