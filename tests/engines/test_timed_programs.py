@@ -159,3 +159,14 @@ def test_reports_say_the_same(compiled: Program) -> None:
         for other, one in enumerate(timed.record.exchanges[:number]):
             apart = item.start >= one.end or one.start >= item.end
             assert apart or lane[number] != lane[other]
+
+
+def test_a_remote_post_takes_the_way_across_the_mesh() -> None:
+    """Every node posts to another one and waits for the post that comes to it."""
+
+    def cycles(step: int) -> int:
+        code = ["rdid 5 0", f"addi 5 5 {step}", f"li 6 {NODES}", "remu 5 5 6", "rpost 5 3"]
+        return time_program(program([[*code, "wait 3 1"]], **PORTS)).cycles
+
+    # On 2 x 3 nodes the farthest are three hops away, or two; each hop takes a cycle.
+    assert [cycles(step) - cycles(0) for step in (1, 2)] == [3, 2]
