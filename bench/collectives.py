@@ -1,6 +1,6 @@
 """`python -m bench collectives`: collectives against their bound, by kind, size and machine.
 
-Modelled cycles of whole programs, timing only, by size; values are checked on a smaller vector. The
+Modelled cycles of whole programs, timing only, by size; values are checked at the smallest. The
 bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or
 scatter, twice that for an all-reduce, plus the hops across the grid.
 """
@@ -30,7 +30,7 @@ from dojocc.runtime.timing import time_program
 SCHEMA = "dojocc.bench.collectives/1"
 REDUCTIONS = ("all_reduce", "reduce_scatter", "all_gather")
 KINDS = (*REDUCTIONS, *MOVES)
-CHECKED_BYTES = 8 << 10
+CHECKED_BYTES = 64 << 10
 HOLES = 6
 LINE_ELEMENTS = 16
 BUSY = 0.75
