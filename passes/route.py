@@ -119,8 +119,10 @@ class Route(Pass):
                 address = buffer_address(each.destination)
                 made.spelt.append(load_entries(each, segments, target, nodes, address))
                 continue
-            found = pushes(segments, plan.program.shape[1], target.mesh.packet_bytes)
-            made.pushed.append(placed(each, found))
+            sources = [buffer_address(value) for value in each.sources]
+            offsets = tuple(address - min(sources) for address in sources)
+            found = pushes(segments, plan.program.shape[1], target.mesh.packet_bytes, offsets)
+            made.pushed.append(placed(each, found, min(sources)))
             made.shared.setdefault(found, []).append(each.number.value.data)
         return made
 
@@ -317,12 +319,12 @@ def check_segments(
             )
 
 
-def placed(exchange: ExchangeOp, found: Pushes) -> np.ndarray:
-    """The rows of an exchange's list: those of its table, at its buffers and with its semaphore."""
+def placed(exchange: ExchangeOp, found: Pushes, lowest: int) -> np.ndarray:
+    """The rows of an exchange's list: those of its table, at its buffers (of the sources, `lowest`
+    is the lowest address) and with its semaphore."""
     assert exchange.semaphore is not None
     rows = found.rows.copy()
-    addresses = np.array([buffer_address(value) for value in exchange.sources], np.uint64)
-    rows["src"] += addresses[found.operand]
+    rows["src"] += np.uint64(lowest)
     rows["dst"] += np.uint64(buffer_address(exchange.destination))
     rows["list"] = exchange.number.value.data
     rows["far_sem"] = rows["home_sem"] = exchange.semaphore.value.data

@@ -21,38 +21,39 @@ CLASS = 0
 
 @dataclass(frozen=True, eq=False)
 class Pushes:
-    """`rows` (LIST_DTYPE) push what the table says, source and destination relative to their
-    buffers; `operand`: the source that each row reads.
+    """`rows` (LIST_DTYPE) push what the table says: sources relative to the lowest of their buffers,
+    destinations to theirs.
 
     `giver`, `reader`: pairs of nodes between which anything moves, each once; `packets` of each.
     """
 
     rows: np.ndarray
-    operand: np.ndarray
     giver: np.ndarray
     reader: np.ndarray
     packets: np.ndarray
 
 
 @by_table
-def pushes(segments: np.ndarray, columns: int, packet_bytes: int) -> Pushes:
+def pushes(
+    segments: np.ndarray, columns: int, packet_bytes: int, offsets: tuple[int, ...]
+) -> Pushes:
     """What the lists of all exchanges with this table (SEGMENT_DTYPE) have in common.
 
-    columns: of the grid of nodes.
+    columns: of the grid of nodes; offsets: of the source buffers from the lowest of them.
     """
     giver, reader = segments["src_node"].astype(np.int64), segments["dst_node"].astype(np.int64)
     alike = shapes_of(segments), segments["src"]
     some, peers, step = progressions(giver, reader, alike)
     rows = entries(segments[some])
+    rows["src"] += np.array(offsets, np.uint64)[segments["operand"][some]]
     rows["peers"], rows["peer_stride"] = peers, step
     rows = folded(rows, columns)
-    operand = rows["list"].astype(np.int64)
     packets = -(-moved_bytes(segments) // packet_bytes)
     opens = openings([giver, reader])
     opens[:1] = True
     first = np.flatnonzero(opens)
     amount = np.add.reduceat(packets, first) if len(first) else packets
-    return Pushes(rows, operand, giver[first], reader[first], amount)
+    return Pushes(rows, giver[first], reader[first], amount)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +96,8 @@ def bounds(segments: np.ndarray) -> Bounds:
 
 
 def entries(segments: np.ndarray) -> np.ndarray:
-    """Entries (ENTRY_DTYPE), one a segment; `list` is the number of the source."""
+    """Entries (ENTRY_DTYPE), one a segment, relative to their buffers."""
     rows = np.zeros(len(segments), ENTRY_DTYPE)
-    rows["list"] = segments["operand"]
     rows["cls"] = rows["peer_cls"] = CLASS
     rows["kind"] = PUSH
     rows["node"], rows["peer"] = segments["src_node"], segments["dst_node"]

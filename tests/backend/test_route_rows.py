@@ -24,13 +24,16 @@ def test_rows_stand_for_the_merged_entries_of_the_table(case) -> None:
     segments = exchange_segments(dst, sources, index)
     if not len(segments):
         return
-    found = pushes(segments, dst.grid[1], PACKET)
-    assert pushes(segments, dst.grid[1], PACKET) is found
-    bare = pushes(segments.copy(), dst.grid[1], PACKET)  # nothing is known of how it was made
-    names = ("rows", "operand", "giver", "reader", "packets")
+    offsets = tuple(1 << 20 + number for number in range(len(sources)))
+    found = pushes(segments, dst.grid[1], PACKET, offsets)
+    assert pushes(segments, dst.grid[1], PACKET, offsets) is found
+    bare = pushes(segments.copy(), dst.grid[1], PACKET, offsets)  # how it was made is not known
+    names = ("rows", "giver", "reader", "packets")
     assert all((getattr(found, name) == getattr(bare, name)).all() for name in names)
     spelt = entries_of_rows(found.rows, [dst.nodes], 1)
-    wanted = merged(entries(segments))
+    single = entries(segments)
+    single["src"] += np.array(offsets, np.uint64)[segments["operand"]]
+    wanted = merged(single)
     assert np.array_equal(np.sort(spelt), np.sort(wanted))
     pairs: dict[tuple[int, int], int] = {}
     for row, size in zip(segments, moved_bytes(segments).tolist(), strict=True):
