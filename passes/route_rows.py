@@ -21,8 +21,8 @@ CLASS = 0
 
 @dataclass(frozen=True, eq=False)
 class Pushes:
-    """`rows` (LIST_DTYPE) push what the table says: sources relative to the lowest of their buffers,
-    destinations to theirs.
+    """`rows` (LIST_DTYPE) push what the table says: sources relative to the lowest of their
+    buffers, destinations to theirs.
 
     `giver`, `reader`: pairs of nodes between which anything moves, each once; `packets` of each.
     """
