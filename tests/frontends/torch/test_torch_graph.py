@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +215,12 @@ def test_documented_ops_are_those_that_have_a_handler() -> None:
     text = (Path(__file__).parents[3] / "docs" / "frontends.md").read_text()
     listed = text.split("ATen ops (")[1].split("\n\n")[1].replace("\n", " ").split(", ")
     assert sorted(f"aten.{name}" for name in listed) == sorted(set(HANDLERS) - REFUSED)
+
+
+def test_frameworks_are_not_imported_before_they_are_needed() -> None:
+    code = "import dojocc.api, dojocc.cli.main, sys; print({'torch', 'jax'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 def test_names_of_results() -> None:
