@@ -165,12 +165,12 @@ class Lists:
             )
             for each, numbers in self.shared.items()
         ]
-        moves = [
+        number, source, end, amount = (
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("number", "src", "dst", "packets")
-        ]
+        )
         shared = {numbers[0]: numbers for numbers in self.shared.values()}
-        table = route_lists(target, Transfers(*moves, shared), self.passed)
+        table = route_lists(target, Transfers(number, source, end, amount, shared), self.passed)
         return collective_routes(target, table, src[own], dst[own], packets[own])
 
 

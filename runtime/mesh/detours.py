@@ -52,7 +52,7 @@ class Search:
             self.try_at(places[0][0], places[1][0])
             return
         good = self.good(*places)
-        found = good.any(0)
+        found = np.logical_or.reduce(good, 0)
         if found.any():
             first = np.argmax(good, 0), np.arange(len(found))
             self.turn(found, *(each[first] for each in places))
