@@ -110,7 +110,7 @@ class Ref:
 class Last:
     """What a deferred value (`depth` open loops) is in the last iteration of the innermost one."""
 
-    value: Load | Lazy | Product | Last
+    value: np.ndarray | Load | Lazy | Product | Last | LiveIn
     depth: int
 
 
@@ -239,6 +239,8 @@ def in_last(last: Last, known: dict[int, Any]) -> Any:
         return replace(inner, access=inner.access.last())
     if isinstance(inner, Product):
         return inner.last()
+    if isinstance(inner, LiveIn):
+        return inner
     if id(inner) not in known:
         known[id(inner)] = lazy_in_last(inner, last.depth, known)
     return known[id(inner)]
