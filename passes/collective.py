@@ -70,9 +70,15 @@ def costs_of(target: Target) -> Costs:
         mesh.usable_share,
         DETOURS if target.dead else (1.0, 1.0),
         logical_grid(target).size,
-        crossing=round(target.die.edge_ns * 1e-9 * target.node.clock_hz) if several_dies(target) else 0,
+        crossing=edge_cycles(target),
         die=(target.die.rows, target.die.cols),
     )
+
+
+def edge_cycles(target: Target) -> int:
+    """What a hop to the next die takes more; none where there is no other die."""
+    cycles = target.die.edge_ns * 1e-9 * target.node.clock_hz
+    return round(cycles) if several_dies(target) else 0
 
 
 def several_dies(target: Target) -> bool:
