@@ -26,7 +26,7 @@ from dojocc.passes.collective_steps import (
     steps_of,
 )
 from dojocc.passes.parameters import Parameters
-from dojocc.passes.route import GREETINGS, READY
+from dojocc.passes.route_semaphores import GREETINGS, READY
 from dojocc.passes.select_stream import BARRIER_REGION, SCRATCH, TABLE_BASE, WINDOW, Streams, clear
 from dojocc.runtime.isa.instr import KINDS
 

@@ -23,7 +23,11 @@ from dojocc.passes.liveness import (
     the_program,
 )
 from dojocc.passes.parameters import collect
-from dojocc.passes.route import semaphores_for_exchanges, semaphores_held, semaphores_needed
+from dojocc.passes.route_semaphores import (
+    semaphores_for_exchanges,
+    semaphores_held,
+    semaphores_needed,
+)
 from dojocc.passes.solve.packing import pack
 from dojocc.passes.solve.prefetch import Transfer, earlier_starts, largest_sound
 from dojocc.passes.target_of import target_of

@@ -23,7 +23,8 @@ from dojocc.passes.parameters import (
     node_table,
     segments_of,
 )
-from dojocc.passes.route import READY, buffer_address
+from dojocc.passes.route import buffer_address
+from dojocc.passes.route_semaphores import READY
 from dojocc.passes.select_kernel import DESCRIPTORS, FIRST_PARAMETER
 from dojocc.runtime.errors import DoesNotFit
 from dojocc.runtime.isa.instr import KINDS

@@ -15,7 +15,8 @@ from dojocc.dialects.types import tensor
 from dojocc.passes.allocate import Allocate, reserved_bytes
 from dojocc.passes.liveness import lifetimes, schedule, the_program
 from dojocc.passes.parameters import arrivals, collect
-from dojocc.passes.route import LISTS, READY, Route
+from dojocc.passes.route import LISTS, Route
+from dojocc.passes.route_semaphores import READY
 from dojocc.passes.select import Select
 from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DoesNotFit, InputError, MachineStop, UsageError
