@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -59,3 +60,15 @@ def chosen(b: Builder, condition: SSAValue, yes: SSAValue, no: SSAValue) -> SSAV
     condition, yes, no = b.together(condition, yes, no)
     kept = b.emit("and", condition, yes)
     return b.emit("or", kept, b.emit("and", b.emit("not", condition), no))
+
+
+def padded_by_rows(
+    b: Builder, x: SSAValue, low: Sequence[int], high: Sequence[int], mode: str
+) -> SSAValue:
+    """Padded with rows of the tensor itself, `mode` as numpy.pad has it; negative amounts crop."""
+    for axis, size in enumerate(shape_of(x)):
+        before, after = max(low[axis], 0), max(high[axis], 0)
+        rows = np.pad(np.arange(size), (before, after), mode)  # pyright: ignore
+        rows = rows[max(-low[axis], 0) : len(rows) - max(-high[axis], 0)]
+        x = b.reorder(x, rows, axis)
+    return x

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import element_of, normal_axes, normal_axis, shape_of
+from dojocc.frontends.composites.indexing import padded_by_rows
 from dojocc.frontends.onnx.node import Node, Refusal, Value, handles
 
 SLICE_FAR = 1 << 60
@@ -154,19 +155,9 @@ def pad(node: Node) -> SSAValue:
     mode = node.attr("mode", "constant")
     if mode == "constant":
         return b.pad(node.x(), low, high, value)
-    return padded_by_rows(node, mode, low, high)
-
-
-def padded_by_rows(node: Node, mode: str, low: list[int], high: list[int]) -> SSAValue:
     if mode not in ("edge", "reflect", "wrap"):
         raise Refusal(f"mode={mode!r} is not known")
-    x = node.x()
-    for axis, size in enumerate(node.shape()):
-        before, after = max(low[axis], 0), max(high[axis], 0)
-        rows = np.pad(np.arange(size), (before, after), mode)  # pyright: ignore
-        rows = rows[max(-low[axis], 0) : len(rows) - max(-high[axis], 0)]
-        x = node.b.reorder(x, rows, axis)
-    return x
+    return padded_by_rows(b, node.x(), low, high, mode)
 
 
 @handles("Expand")

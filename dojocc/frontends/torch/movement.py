@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from dojocc.frontends.build import NotSupported, element_of, normal_axis, shape_of
-from dojocc.frontends.composites.indexing import chosen
+from dojocc.frontends.composites.indexing import chosen, padded_by_rows
 from dojocc.frontends.composites.resize import repeated
 from dojocc.frontends.torch.elementwise import converted
 from dojocc.frontends.torch.node import Node, handles
@@ -189,14 +189,8 @@ MODES = {"reflection": "reflect", "replication": "edge"}
 @handles(*(f"{mode}_pad{rank}d" for mode in MODES for rank in (1, 2, 3)))
 def mirrored_pad(node: Node) -> SSAValue:
     """Rows of the tensor itself, in another order."""
-    x, (low, high) = node.x(), ends_of(node, "padding")
-    mode = MODES[node.op.split("_")[0]]
-    for axis, size in enumerate(node.shape()):
-        before, after = max(low[axis], 0), max(high[axis], 0)
-        rows = np.pad(np.arange(size), (before, after), mode)  # pyright: ignore
-        rows = rows[max(-low[axis], 0) : len(rows) - max(-high[axis], 0)]
-        x = node.b.reorder(x, rows, axis)
-    return x
+    low, high = ends_of(node, "padding")
+    return padded_by_rows(node.b, node.x(), low, high, MODES[node.op.split("_")[0]])
 
 
 @handles("diagonal")
