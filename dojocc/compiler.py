@@ -140,6 +140,8 @@ def with_inputs_ordered(program: Program, names: Sequence[str]) -> Program:
     """Inputs as the model orders them; streams take them in the order of their first use."""
     place = {name: number for number, name in enumerate(names)}
     rows = sorted(program.inputs, key=lambda port: place.get(port.name, len(place)))
+    if rows == list(program.inputs):
+        return program  # as in most models: all of it need not be checked again
     return replace(program, inputs=tuple(rows))
 
 
