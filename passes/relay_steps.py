@@ -21,6 +21,7 @@ from dojocc.dialects.location import describe
 from dojocc.dialects.tile import ExchangeOp
 from dojocc.passes.collective_steps import Table
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.whole_rows import picked
 
 END = 0
 """The first of a relay's semaphores: what thread 0 waits for."""
@@ -67,7 +68,7 @@ def _steps(table: Table, nodes: int) -> RelaySteps:
     np.maximum.at(ends, moves["chain"], moves["step"])
     last = ends.tolist()
     order = np.argsort(moves["step"].astype(np.int64) * len(last) + moves["chain"], kind="stable")
-    moves = moves[order]
+    moves = picked(moves, order)
     borders = np.flatnonzero(np.diff(moves["chain"]) | np.diff(moves["step"])) + 1
     used = END + 1
     heard: dict[int, np.ndarray | None] = {}

@@ -28,11 +28,12 @@ from dojocc.passes.solve.peers import merged
 from dojocc.passes.solve.routing_choice import Transfers, route_lists
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
-from dojocc.runtime.lists import ENTRY_DTYPE, PUSH
+from dojocc.runtime.lists import ENTRY_DTYPE, LIST_DTYPE, PUSH
 from dojocc.runtime.mesh.ends import list_ends
 from dojocc.runtime.mesh.tables import RouteTable
 from dojocc.runtime.segments import STRIDED, reach
 from dojocc.runtime.target import Target
+from dojocc.runtime.whole_rows import joined, picked
 
 LISTS = "lists"
 """Resource key of the program's transfer lists."""
@@ -136,13 +137,13 @@ class Lists:
 
     def rows(self, columns: int) -> np.ndarray:
         """All rows, by list."""
-        entries = np.concatenate([np.zeros(0, ENTRY_DTYPE), *self.spelt])
-        rows = np.concatenate([*self.pushed, folded(entries, columns)])
-        return rows[np.argsort(rows["list"], kind="stable")]
+        entries = joined(ENTRY_DTYPE, self.spelt)
+        rows = joined(LIST_DTYPE, [*self.pushed, folded(entries, columns)])
+        return picked(rows, np.argsort(rows["list"], kind="stable"))
 
     def routes(self, target: Target, nodes: np.ndarray) -> RouteTable:
         """The routes of every pair of nodes that talks, where they are not simply x, then y."""
-        entries = np.concatenate([np.zeros(0, ENTRY_DTYPE), *self.spelt])
+        entries = joined(ENTRY_DTYPE, self.spelt)
         entry, src, dst = list_ends(target, [nodes], entries)
         size = entries["bytes"].astype(np.int64) * entries["count0"] * entries["count1"]
         packets = -(-size // target.mesh.packet_bytes)[entry]

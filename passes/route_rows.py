@@ -10,10 +10,11 @@ import numpy as np
 from dojocc.passes.solve.folding import folded
 from dojocc.passes.solve.peers import progressions
 from dojocc.passes.solve.remember import by_table
-from dojocc.passes.solve.segments import moved_bytes, shapes_of
+from dojocc.passes.solve.segments import moved_bytes, reached, shapes_of
 from dojocc.runtime.folds import openings
 from dojocc.runtime.lists import ENTRY_DTYPE, PUSH
-from dojocc.runtime.segments import STRIDED, reach
+from dojocc.runtime.segments import STRIDED
+from dojocc.runtime.whole_rows import picked
 
 CLASS = 0
 """Number of the class of the grid's nodes; there is one class that communicates."""
@@ -44,7 +45,7 @@ def pushes(
     giver, reader = segments["src_node"].astype(np.int64), segments["dst_node"].astype(np.int64)
     alike = shapes_of(segments), segments["src"]
     some, peers, step = progressions(giver, reader, alike)
-    rows = entries(segments[some])
+    rows = entries(picked(segments, some))
     rows["src"] += np.array(offsets, np.uint64)[segments["operand"][some]]
     rows["peers"], rows["peer_stride"] = peers, step
     rows = folded(rows, columns)
@@ -85,13 +86,13 @@ def bounds(segments: np.ndarray) -> Bounds:
     """What a table of at least one segment reaches."""
     ends = [segments[side] for side in ("src_node", "dst_node")]
     nodes = min(int(each.min()) for each in ends), max(int(each.max()) for each in ends)
-    low, high = reach(segments, "src")
+    low, high = reached(segments, "src")
     operand = segments["operand"]
     sources = np.zeros((int(operand.max()) + 1, 2), np.int64)
     for number in range(len(sources)):
         mine = slice(None) if len(sources) == 1 else operand == number
         sources[number] = low[mine].min(initial=0), high[mine].max(initial=0)
-    low, high = reach(segments, "dst")
+    low, high = reached(segments, "dst")
     return Bounds(nodes, sources, (int(low.min()), int(high.max())))
 
 

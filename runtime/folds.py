@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 LARGEST_KEY = 1 << 62
+SHORT_RUNS = 1 << 12
+"""Mean length of ascending runs below which merging them is the slower way to sort."""
 
 
 def packed(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -41,8 +43,21 @@ def by_keys(keys: list[np.ndarray], rows: int) -> np.ndarray:
     if not keys:
         return np.arange(rows)
     if len(keys) == 1:
-        return np.argsort(keys[0], kind="stable")
+        return stable_order(keys[0])
     return np.lexsort(tuple(reversed(keys)))
+
+
+def stable_order(key: np.ndarray) -> np.ndarray:
+    """np.argsort(key, kind="stable") of int64 keys; those in no order are sorted with their numbers
+    in their low bits, which is five times as fast."""
+    rows = len(key)
+    falls = int(np.count_nonzero(key[1:] < key[:-1]))
+    bits = max(rows - 1, 1).bit_length()
+    if falls * SHORT_RUNS > rows and int(key.min()) >= 0 and int(key.max()) < 1 << (62 - bits):
+        mixed = (key << bits) | np.arange(rows)
+        mixed.sort()
+        return mixed & ((1 << bits) - 1)
+    return np.argsort(key, kind="stable")
 
 
 def openings(columns: Sequence[np.ndarray]) -> np.ndarray:

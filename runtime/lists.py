@@ -13,6 +13,7 @@ import numpy as np
 
 from dojocc.runtime.folds import sorting
 from dojocc.runtime.segments import STRIDED
+from dojocc.runtime.whole_rows import picked
 
 PUSH, PULL, DRAM_LOAD, DRAM_STORE = range(4)
 NO_SEMAPHORE = 255
@@ -105,7 +106,7 @@ def entries_of_rows(rows: np.ndarray, sizes: Sequence[int], dips: int) -> np.nda
     single = np.empty(len(rows), ENTRY_DTYPE)
     for name in ENTRY_DTYPE.names or ():
         single[name] = rows[name]
-    result = single[owner]
+    result = picked(single, owner)
     for name in MOVING:
         result[name] = moved[name][order]
     return result

@@ -14,6 +14,7 @@ from dojocc.passes.solve.holders import SourceView, is_whole
 from dojocc.passes.solve.segments import combined, fold_runs, spread
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.whole_rows import joined, picked
 
 CHUNK = 1 << 22  # elements listed at a time
 
@@ -164,7 +165,7 @@ def operand_segments(
     group = runs.group[member]
     piece, turn = spread(groups.size[group])
     reader = groups.order[groups.begin[group[piece]] + turn]
-    rows = folded[piece]
+    rows = picked(folded, piece)
     giver = source.nodes(reader, [a[member][piece] for a in low], [a[member][piece] for a in high])
     rows["dst_node"], rows["src_node"], rows["operand"] = reader, giver, operand
     rows["src"] -= source.shift[giver]
@@ -177,7 +178,7 @@ def element_segments(dst: Layout, sources: tuple[SourceView, ...], index: np.nda
     sizes = [int(np.prod(source.layout.shape)) for source in sources]
     bases = np.cumsum([0, *sizes])
     volume = (groups.stop - groups.start).prod(1)
-    parts = [np.zeros(0, SEGMENT_DTYPE)]
+    parts = []
     for some in _chunks(volume):
         runs = find_runs(dst, groups, some, index, bases)
         for operand, source in enumerate(sources):
@@ -192,7 +193,7 @@ def element_segments(dst: Layout, sources: tuple[SourceView, ...], index: np.nda
                 runs.at_end[mine],
             )
             parts.append(operand_segments(dst, groups, own, source, operand))
-    return np.concatenate(parts)
+    return joined(SEGMENT_DTYPE, parts)
 
 
 def _chunks(volume: np.ndarray) -> list[np.ndarray]:

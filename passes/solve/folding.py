@@ -8,6 +8,7 @@ import numpy as np
 
 from dojocc.runtime.folds import by_keys, openings, packed, sorting, strided
 from dojocc.runtime.lists import ENTRY_DTYPE, LEVELS, LIST_DTYPE, MOVING
+from dojocc.runtime.whole_rows import joined, picked
 
 FIXED = tuple(name for name in ENTRY_DTYPE.names or () if name not in MOVING)
 """Fields that are the same in all entries of a row."""
@@ -33,8 +34,10 @@ def folded(entries: np.ndarray, columns: int) -> np.ndarray:
     ]
     sizes = [np.bincount(rows["list"], minlength=int(entries["list"].max()) + 1) for rows in tried]
     best = np.argmin(sizes, 0)
-    rows = np.concatenate([part[best[part["list"]] == n] for n, part in enumerate(tried)])
-    return rows[sorting([rows[name] for name in ("list", "cls", "node", "dst", "peer")])]
+    rows = joined(
+        LIST_DTYPE, [picked(part, best[part["list"]] == n) for n, part in enumerate(tried)]
+    )
+    return picked(rows, sorting([rows[name] for name in ("list", "cls", "node", "dst", "peer")]))
 
 
 def folded_in_order(entries: np.ndarray, alike: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dojocc.runtime.folds import openings, packed, sorting, strided
+from dojocc.runtime.whole_rows import picked
 
 
 def merged(rows: np.ndarray) -> np.ndarray:
@@ -22,7 +23,7 @@ def merged(rows: np.ndarray) -> np.ndarray:
         return rows
     others = [rows[name] for name in rows.dtype.names or () if name not in ("node", "peer")]
     first, count, step = progressions(rows["node"], rows["peer"], packed(others))
-    result = rows[first]
+    result = picked(rows, first)
     result["peers"], result["peer_stride"] = count, step
     return result
 

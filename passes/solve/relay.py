@@ -30,6 +30,7 @@ import numpy as np
 from dojocc.passes.solve.relay_groups import Groups, Pieces, cut, fold
 from dojocc.passes.solve.segments import spread
 from dojocc.runtime.segments import MOVE_DTYPE, STRIDED
+from dojocc.runtime.whole_rows import picked
 
 ALONG_ROW, ALONG_COLUMN = 0, 1
 
@@ -190,7 +191,7 @@ def passed(
             block, to = name[some], some + lines.beside(turn + 1, some)
         used = first if turn == 0 or not ring else blocks
         owner, number = spread(used.count[block])
-        rows = used.rows[used.begin[block[owner]] + number]
+        rows = picked(used.rows, used.begin[block[owner]] + number)
         rows["src_node"], rows["dst_node"] = groups.node[some][owner], groups.node[to][owner]
         buffer = 0 if used is blocks else rows["operand"] + 1
         if used is blocks:
@@ -216,4 +217,4 @@ def blocks_of(rows: np.ndarray, block: np.ndarray, count: int, sent: bool = Fals
     folded, block = fold(rows, block, sent)
     order = np.argsort(block, kind="stable")
     number = np.bincount(block, minlength=count)
-    return Blocks(folded[order], np.cumsum(number) - number, number)
+    return Blocks(picked(folded, order), np.cumsum(number) - number, number)

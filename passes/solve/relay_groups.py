@@ -13,6 +13,7 @@ import numpy as np
 
 from dojocc.passes.solve.segments import fold_runs, moved_bytes, spread
 from dojocc.runtime.segments import STRIDED
+from dojocc.runtime.whole_rows import joined, picked
 
 LINE = 64
 """Bytes of a packet: runs are cut at multiples of it."""
@@ -163,10 +164,10 @@ def shared_segments(segments: np.ndarray, groups: Groups) -> tuple[np.ndarray, n
     group = np.full(int(segments["dst_node"].max(initial=0)) + 1, -1, np.int64)
     group[groups.reader] = np.arange(len(groups.first))
     chosen = np.flatnonzero(group[segments["dst_node"]] >= 0)
-    rows = segments[chosen]
+    rows = picked(segments, chosen)
     of = group[rows["dst_node"]]
     order = np.lexsort((rows["dst"], rows["operand"], rows["src_node"], of))
-    return rows[order], of[order]
+    return picked(rows, order), of[order]
 
 
 def share_out(segments: np.ndarray, groups: Groups, by_place: bool = False) -> Pieces:
@@ -187,7 +188,7 @@ def share_out(segments: np.ndarray, groups: Groups, by_place: bool = False) -> P
     np.maximum.at(most, groups.of, load)
     everything = np.bincount(of, ~held, count) == 0
     kept = (everything & (most * groups.size <= EVEN * whole))[of]
-    rest, of = rows[~kept], of[~kept]
+    rest, of = picked(rows, ~kept), of[~kept]
     if by_place:
         rest, of = in_place(rest, of)
     parts, member = cut(rest, of, groups.size, groups.first)
@@ -195,10 +196,10 @@ def share_out(segments: np.ndarray, groups: Groups, by_place: bool = False) -> P
         nodes = int(rows["src_node"].max(initial=0)) + 1
         parts, key = fold(parts, member * nodes + parts["src_node"], True)
         member, parts["src_node"] = np.divmod(key, nodes)
-    rows = np.concatenate([rows[kept], parts])
+    rows = joined(rows.dtype, [picked(rows, kept), parts])
     member = np.concatenate([holder[kept], member])
     order = np.argsort(member, kind="stable")
-    rows, member = rows[order], member[order]
+    rows, member = picked(rows, order), member[order]
     rows["dst_node"] = groups.node[member]
     return Pieces(rows, member, bool((rows["src_node"] == rows["dst_node"]).all()))
 
@@ -208,7 +209,7 @@ def in_place(rows: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, owner = runs_of(rows)
     of = of[owner]
     order = np.lexsort((rows["dst"], of))
-    return rows[order], of[order]
+    return picked(rows, order), of[order]
 
 
 def holders(rows: np.ndarray, of: np.ndarray, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
@@ -253,7 +254,7 @@ def cut(
     end = np.where(number == high[owner], units[owner], edges[1]).astype(np.int64)
     filled = end > begin
     owner, begin, end, number = owner[filled], begin[filled], end[filled], number[filled]
-    return taken(rows[owner], begin, end), first[of[owner]] + number
+    return taken(picked(rows, owner), begin, end), first[of[owner]] + number
 
 
 def opened(rows: np.ndarray, of: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -263,7 +264,7 @@ def opened(rows: np.ndarray, of: np.ndarray, share: np.ndarray) -> tuple[np.ndar
         coarse = (rows[f"count{level}"] > 1) & (unit * FINE > share[of]) & (unit > LINE)
         coarse &= (level == "1") | (rows["count1"] == 1)
         owner, turn = spread(np.where(coarse, rows[f"count{level}"], 1).astype(np.int64))
-        rows, of = rows[owner], of[owner]
+        rows, of = picked(rows, owner), of[owner]
         for side in ("src", "dst"):
             rows[side] += turn * rows[f"{side}_stride{level}"]
         rows[f"count{level}"][coarse[owner]] = 1
@@ -287,7 +288,7 @@ def taken(rows: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
 def runs_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(the runs of segments, one a row, the segment of each)."""
     owner, number = spread(rows["count0"].astype(np.int64) * rows["count1"])
-    each = rows[owner]
+    each = picked(rows, owner)
     outer, inner = np.divmod(number, each["count0"])
     for side in ("src", "dst"):
         each[side] += inner * each[f"{side}_stride0"] + outer * each[f"{side}_stride1"]

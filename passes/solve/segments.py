@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.remember import Kept
-from dojocc.runtime.folds import openings, strided
-from dojocc.runtime.segments import SEGMENT_DTYPE, STRIDED
+from dojocc.runtime.folds import openings, stable_order, strided
+from dojocc.runtime.segments import SEGMENT_DTYPE, STRIDED, reach
+from dojocc.runtime.whole_rows import joined, picked
 
 SHAPE = ("operand", "dst", *(name for name, _ in STRIDED))
 shapes: Kept[tuple[np.ndarray, np.ndarray]] = Kept()
@@ -89,7 +90,7 @@ def written(parts: Sequence[Spread], nodes: int) -> np.ndarray:
     """The segments of several parts, in order."""
     if not parts:
         return np.zeros(0, SEGMENT_DTYPE)
-    rows = np.concatenate([part.rows for part in parts])
+    rows = joined(SEGMENT_DTYPE, [part.rows for part in parts])
     begin = np.cumsum([0, *(len(part.rows) for part in parts)])
     line = np.concatenate([part.line + at for part, at in zip(parts, begin, strict=False)])
     reader, giver, src = (
@@ -98,7 +99,7 @@ def written(parts: Sequence[Spread], nodes: int) -> np.ndarray:
     )
     order = in_order(giver, reader, rows["operand"][line], rows["dst"][line], nodes)
     line = line[order]
-    result = rows[line]
+    result = picked(rows, line)
     result["dst_node"], result["src_node"], result["src"] = reader[order], giver[order], src[order]
     shapes.keep(result, (rows, line))
     return result
@@ -111,13 +112,24 @@ def shapes_of(segments: np.ndarray) -> np.ndarray:
     if known is None:
         return combined(*(segments[name] for name in SHAPE))
     rows, line = known
-    return combined(*(rows[name] for name in SHAPE))[line]
+    return combined(*(rows[name] for name in SHAPE)).take(line)
+
+
+def reached(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """[low, high) of the bytes that each segment touches at its `side`, src or dst."""
+    known = shapes.kept(segments)
+    if known is None:
+        return reach(segments, side)
+    rows, line = known
+    low, high = (bound - rows[side] for bound in reach(rows, side))
+    place = segments[side]
+    return place + low.take(line), place + high.take(line)
 
 
 def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
     """Segments in order."""
     nodes_of = segments["src_node"], segments["dst_node"]
-    return segments[in_order(*nodes_of, segments["operand"], segments["dst"], nodes)]
+    return picked(segments, in_order(*nodes_of, segments["operand"], segments["dst"], nodes))
 
 
 def in_order(
@@ -129,11 +141,15 @@ def in_order(
     operands, places = (int(part.max(initial=0)) + 1 for part in (operand, dst))
     if nodes * nodes * operands * places >= LARGEST_KEY:
         return np.lexsort((dst, operand, turn, giver))
-    return np.argsort(((giver * nodes + turn) * operands + operand) * places + dst, kind="stable")
+    return stable_order(((giver * nodes + turn) * operands + operand) * places + dst)
 
 
 def moved_bytes(segments: np.ndarray) -> np.ndarray:
     """Bytes each segment moves."""
+    known = shapes.kept(segments)
+    if known is not None:
+        rows, line = known
+        return moved_bytes(rows).take(line)
     return segments["bytes"].astype(np.int64) * segments["count0"] * segments["count1"]
 
 
@@ -142,7 +158,7 @@ def apply_segments(
 ) -> None:
     """Copy: `sources` and `destination` are uint8 [nodes, buffer bytes]."""
     owner, number = spread(segments["count0"].astype(np.int64) * segments["count1"])
-    part = segments[owner]
+    part = picked(segments, owner)
     inner, outer = number % part["count0"], number // part["count0"]
     src = part["src"] + inner * part["src_stride0"] + outer * part["src_stride1"]
     dst = part["dst"] + inner * part["dst_stride0"] + outer * part["dst_stride1"]

@@ -21,6 +21,7 @@ from dojocc.runtime.program import DRAM_LOAD, PUSH, Program, layout_of_tree
 from dojocc.runtime.verify.findings import Finding, Report, node_names
 from dojocc.runtime.verify.lists import distinct, each_peer, entries_of
 from dojocc.runtime.verify.movement import ZERO, element_map
+from dojocc.runtime.whole_rows import picked
 
 KEY = "exchanges"
 NOTHING = -2
@@ -141,7 +142,7 @@ def check(exchange: Exchange, report: Report) -> None:
     entries["peer"][loads] = entries["node"][loads]  # every DIP holds the same
     there = loads | ((entries["kind"] == PUSH) & (entries["peer_cls"] == exchange.cls))
     there &= (entries["bytes"].astype(np.int64) * entries["count0"] * entries["count1"]) > 0
-    size = granule_of(exchange, entries[there])
+    size = granule_of(exchange, picked(entries, there))
     item = exchange.destination.layout.item
     if size < item:
         complain(exchange, report, "an entry moves a part of an element", f"{size} B of {item}")
@@ -149,7 +150,7 @@ def check(exchange: Exchange, report: Report) -> None:
     brought = np.zeros(
         (exchange.destination.layout.nodes, exchange.destination.bytes // size), bool
     )
-    for source, rows in by_source(exchange, entries[there], report):
+    for source, rows in by_source(exchange, picked(entries, there), report):
         compare(exchange, source, rows, size, brought, report)
     check_whole(exchange, size, brought, report)
 
@@ -188,7 +189,7 @@ def by_source(
     low, high = reach(entries, "src")
     for source in exchange.sources:
         mine = (low >= source.address) & (high <= source.address + source.layout.bytes)
-        found.append((source, entries[mine & left]))
+        found.append((source, picked(entries, mine & left)))
         left &= ~mine
     if left.any():
         first = int(np.argmax(left))
@@ -203,7 +204,7 @@ def by_source(
             first = int(np.argmin(good))
             numbers = f"bytes [{low[first]}, {high[first]}) of node {rows['peer'][first]}"
             complain(exchange, report, "an entry writes outside the destination", numbers)
-        inside.append((source, rows[good]))
+        inside.append((source, picked(rows, good)))
     return inside
 
 

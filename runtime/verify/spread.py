@@ -10,6 +10,7 @@ import numpy as np
 from dojocc.runtime.program import DRAM_LOAD, PULL, PUSH
 from dojocc.runtime.verify.footprint import Runs, strided_runs
 from dojocc.runtime.verify.lists import distinct
+from dojocc.runtime.whole_rows import picked
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ def split_self(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Entries to peers, and entries of which the node itself is the one peer."""
     alone = (entries["peers"] == 1) & (entries["peer"] == entries["node"])
     alone &= (entries["peer_cls"] == entries["cls"]) & (entries["kind"] <= PULL)
-    return entries[~alone], entries[alone]
+    return picked(entries, ~alone), picked(entries, alone)
 
 
 def touched_classes(entries: np.ndarray, cls: int, writes: bool) -> list[int]:
@@ -90,7 +91,7 @@ def parts(entries: np.ndarray, cls: int, memory: int, writes: bool) -> Iterator[
             some = some[entries["peer_cls"][some] == memory]
         elif cls != memory or not in_sram(kind, writes):
             continue
-        rows = entries[some]
+        rows = picked(entries, some)
         where = [rows["peer"], rows["peers"], rows["peer_stride"]]
         if not peer:
             where = [rows["node"], np.ones(len(rows)), np.ones(len(rows))]

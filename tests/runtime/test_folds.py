@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dojocc.runtime.folds import openings, ranges, sorting, strided, values_of
+from dojocc.runtime.folds import openings, ranges, sorting, stable_order, strided, values_of
+from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.whole_rows import joined, picked
 
 numbers = st.lists(st.integers(-3, 12), max_size=60).map(lambda x: np.array(x, np.int64))
 
@@ -55,3 +57,27 @@ def test_folded_neighbours_are_the_rows_again(rows) -> None:
     np.testing.assert_array_equal(key[first][owner], key)
     for column, step in zip(columns, steps, strict=True):
         np.testing.assert_array_equal((column[first] + 0)[owner] + turn * step[owner], column)
+
+
+@given(st.data())
+def test_an_order_of_keys_is_the_stable_one(data: st.DataObject) -> None:
+    highest = data.draw(st.sampled_from([3, 1 << 20, 1 << 45, (1 << 62) - 1]))
+    lowest = data.draw(st.sampled_from([0, -highest]))
+    rows = data.draw(st.lists(st.integers(lowest, highest), max_size=60))
+    key = np.tile(np.array(rows, np.int64), data.draw(st.integers(1, 90)))
+    assert np.array_equal(stable_order(key), np.argsort(key, kind="stable"))
+
+
+@given(rows=st.lists(st.integers(-9, 9), max_size=20), chosen=st.data())
+def test_whole_rows_are_those_that_indexing_gives(rows: list[int], chosen: st.DataObject) -> None:
+    table = np.zeros(len(rows), SEGMENT_DTYPE)
+    table["src"] = table["dst"] = rows
+    mask = np.array(
+        chosen.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool
+    )
+    places = np.flatnonzero(mask)[::-1]
+    assert np.array_equal(picked(table, mask), table[mask])
+    assert np.array_equal(picked(table, places), table[places])
+    both = joined(SEGMENT_DTYPE, [table, table[mask][::-1]])
+    assert np.array_equal(both, np.concatenate([table, table[mask][::-1]]))
+    assert not len(joined(SEGMENT_DTYPE, [])) and joined(SEGMENT_DTYPE, []).dtype == SEGMENT_DTYPE
