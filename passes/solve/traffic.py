@@ -82,15 +82,14 @@ def traffic(src: Layout | None, dst: Layout, reading: Reading | None = None) -> 
     `reading` says how the result's coordinates make up the source's; None: they are the same.
     """
     grid = dst.grid
-    boxes = [
-        span(dim, size, grid, dst.split) for dim, size in zip(dst.dims, dst.shape, strict=True)
-    ]
+    held = tuple(zip(dst.dims, dst.shape, strict=True))
+    boxes = [span(dim, size, grid, dst.split) for dim, size in held]
     by_row, by_column = needed_bytes(dst, boxes)
     dims = () if src is None else src.dims
     if reading is None:
         needs = [Need(*each) for each in zip(boxes, dst.dims, dst.shape, strict=True)]
     else:
-        needs = [Need(_read(terms, boxes)) for terms in reading.terms]
+        needs = [Need(box) for box in _read_boxes(reading, held, grid, dst.split)]
     taken = [
         [(dim, need) for dim, need in zip(dims, needs, strict=False) if _sharded(dim, side)]
         for side in (0, 1)
@@ -149,18 +148,26 @@ def needed_bytes(dst: Layout, boxes: Sequence[Span]) -> tuple[np.ndarray, np.nda
     return first, second
 
 
+@lru_cache(REMEMBERED)
+def _read_boxes(
+    reading: Reading, held: tuple[tuple[DimShard, int], ...], grid: Pair, split: Pair
+) -> list[Span]:
+    """What readers of a result held so need along every dimension of the source."""
+    boxes = [span(dim, size, grid, split) for dim, size in held]
+    return [_read(terms, boxes) for terms in reading.terms]
+
+
 def _read(terms: tuple[tuple[int, np.ndarray], ...], boxes: Sequence[Span]) -> Span:
     """What readers need along one dimension of the source."""
     first: np.ndarray = np.zeros((1, 1), np.int64)
     last: np.ndarray = np.zeros((1, 1), np.int64)
     for dim, moves in terms:
         low, high = boxes[dim]
-        pairs, place = np.unique(
-            np.stack([low.reshape(-1), high.reshape(-1)], 1), axis=0, return_inverse=True
-        )
+        room = len(moves) + 1
+        pairs, place = np.unique(low * room + high, return_inverse=True)
         ends = [
             (int(moves[a:b].min()), int(moves[a:b].max())) if b > a else (0, 0)
-            for a, b in pairs.tolist()
+            for a, b in zip(*(each.tolist() for each in np.divmod(pairs, room)), strict=True)
         ]
         found = np.array(ends, np.int64)[place.reshape(-1)].reshape(*low.shape, 2)
         first, last = first + found[..., 0], last + found[..., 1]
