@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dojocc.fetching import fetched
 from dojocc.runtime.engines import RunResult, run
 from dojocc.runtime.engines.counters import Counters
 from dojocc.runtime.engines.machine import Machine
-from dojocc.runtime.errors import InputError
+from dojocc.runtime.errors import InputError, UsageError
 from dojocc.runtime.program import Port, Program, load
 from dojocc.threads import one_blas_thread
 
@@ -76,6 +78,42 @@ class Session:
                 raise unknown_output(name, known)
         result = self._run({name: np.asarray(array) for name, array in inputs.items()})
         return [result.outputs[name] for name in wanted]
+
+    def stream(
+        self,
+        frames: Iterable[Mapping[str, Any] | Any],
+        output_names: Sequence[str] | None = None,
+        prefetch: int = 2,
+    ) -> Generator[list[np.ndarray], None, None]:
+        """The outputs of every frame, in order: `run` on each, while the next ones are fetched.
+
+        frames: anything that can be iterated over, a camera that never ends too; each gives the
+        inputs by name, or the one input of a program that has one. At most `prefetch` of them
+        wait. Fetching ends when the frames do or the generator is closed. InputError
+        names the frame, from 0; what fetching raises is raised here, behind the frames before it.
+        """
+        if prefetch < 1:
+            raise UsageError("prefetch must be at least 1", numbers=f"have {prefetch}")
+        with closing(fetched(frames, prefetch)) as ready:
+            for number, frame in enumerate(ready):
+                try:
+                    found = self.run(output_names, self._inputs(frame))
+                except InputError as error:
+                    where = ", ".join(filter(None, (f"frame {number}", error.where)))
+                    raise InputError(error.what, where, error.numbers, error.help) from error
+                yield found
+
+    def _inputs(self, frame: Mapping[str, Any] | Any) -> dict[str, np.ndarray]:
+        """A frame's arrays by name."""
+        if not isinstance(frame, Mapping):
+            names = [port.name for port in self.program.inputs]
+            if len(names) != 1:
+                raise InputError(
+                    "a frame of a program with several inputs gives them by name",
+                    numbers=f"inputs: {', '.join(names) or 'none'}",
+                )
+            frame = {names[0]: frame}
+        return {name: np.asarray(array) for name, array in frame.items()}
 
     def _run(self, inputs: dict[str, np.ndarray]) -> RunResult:
         if self._machine is None:
