@@ -77,18 +77,19 @@ def rate_of(arguments: argparse.Namespace) -> tuple[float, str]:
     """Frames a second, and what was asked for."""
     cameras, rate = arguments.cameras, arguments.rate
     second, day = arguments.frames_per_second, arguments.frames_per_day
-    ways = [cameras is not None or rate is not None, second is not None, day is not None]
-    if sum(ways) != 1 or ways[0] and rate is None:
-        raise UsageError(
-            "say once how many frames come in",
-            help="--cameras 8 --rate 36, or --frames-per-second 288, or --frames-per-day 160e9",
-        )
-    if second is not None:
-        return positive("--frames-per-second", second), f"{second:,g} frames a second"
-    if day is not None:
-        return positive("--frames-per-day", day) / DAY, f"{day:,g} frames a day"
-    count = positive("--cameras", 1 if cameras is None else cameras)
-    return count * positive("--rate", rate), f"{count:,g} cameras of {rate:g} frames a second"
+    match rate, second, day:
+        case float(), None, None:
+            count = positive("--cameras", 1 if cameras is None else cameras)
+            text = f"{count:,g} cameras of {rate:g} frames a second"
+            return count * positive("--rate", rate), text
+        case None, float(), None if cameras is None:
+            return positive("--frames-per-second", second), f"{second:,g} frames a second"
+        case None, None, float() if cameras is None:
+            return positive("--frames-per-day", day) / DAY, f"{day:,g} frames a day"
+    raise UsageError(
+        "say once how many frames come in",
+        help="--cameras 8 --rate 36, or --frames-per-second 288, or --frames-per-day 160e9",
+    )
 
 
 def positive(flag: str, value: float) -> float:
