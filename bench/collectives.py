@@ -1,8 +1,8 @@
 """`python -m bench collectives`: collectives against their bound, by kind, size and machine.
 
-Modelled cycles of whole programs, timing only, by size; values are checked at the smallest. The
-bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or
-scatter, twice that for an all-reduce, plus the hops across the grid.
+Modelled cycles of whole programs, timing only, by size; values are checked at the smallest. Each row
+is printed as it is measured, with the processor seconds that compiling and timing took. The bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or scatter,
+twice that for an all-reduce, plus the hops across the grid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target
 from dojocc.runtime.timing import time_program
 
-SCHEMA = "dojocc.bench.collectives/1"
+SCHEMA = "dojocc.bench.collectives/2"
 REDUCTIONS = ("all_reduce", "reduce_scatter", "all_gather")
 KINDS = (*REDUCTIONS, *MOVES)
 CHECKED_BYTES = 64 << 10
@@ -35,6 +35,10 @@ HOLES = 6
 LINE_ELEMENTS = 16
 BUSY = 0.75
 """Share of the time from which on a resource is said to be what bounds a collective."""
+HEADER = """\
+| machine | collective | N (of live) | KiB a node | cycles | bound | ratio | bound by | entries \
+| compile s | timing s |
+|---|---|---|---|---|---|---|---|---|---|---|"""
 Pair = tuple[int, int]
 
 
@@ -43,7 +47,7 @@ class Row:
     """One collective of `bytes` a node (the whole vector) on the machine called `machine`.
 
     busiest: share of the time that the busiest port, the busiest link and the vector units work;
-    lists: steps of all its chains.
+    lists: steps of all its chains; compiling, timing: processor seconds of these.
     """
 
     machine: str
@@ -56,7 +60,8 @@ class Row:
     entries: int
     lists: int
     busiest: dict[str, float]
-    seconds: float
+    compiling: float
+    timing: float
 
     @property
     def ratio(self) -> float:
@@ -139,10 +144,12 @@ def rounded(size: int, nodes: int) -> int:
 
 def measure(machine: str, target: Target, kind: str, size: int) -> Row:
     """Modelled cycles of one collective."""
-    start = time.perf_counter()
     size = rounded(size, logical_grid(target).size)
+    start = time.process_time()
     program = program_of(kind, target, size)
+    compiled = time.process_time()
     timed = time_program(program)
+    end = time.process_time()
     cycles = timed.cycles
     if kind in MOVES:
         least = moves_bound(kind, target, size, across(target), timed)
@@ -161,7 +168,8 @@ def measure(machine: str, target: Target, kind: str, size: int) -> Row:
         len(program.entries),
         len(np.unique(program.entries["list"])),
         busiest | {"vector unit": timed.utilization["vector"]},
-        time.perf_counter() - start,
+        compiled - start,
+        end - compiled,
     )
 
 
@@ -191,10 +199,12 @@ def with_holes(target: Target, count: int, seed: int) -> Target:
 def machines() -> dict[str, tuple[Target, bool]]:
     """By name: a target, and whether values are checked on it."""
     die, tile = load_target("d1-die"), load_target("d1-training-tile")
+    few = replace(tile, system=replace(tile.system, die_rows=2, die_cols=2))
     return {
         "full die": (without_holes(die), True),
         "d1-die": (die, True),
         "die, 6 random holes": (with_holes(die, HOLES, 1), True),
+        "2 x 2 dies": (few, True),
         "d1-training-tile": (tile, False),
     }
 
@@ -208,19 +218,23 @@ def main(words: list[str]) -> int:
     options = parser.parse_args(words)
     rows: list[Row] = []
     failed = False
+    table = sys.stderr if options.json else sys.stdout
+    print(HEADER, file=table, flush=True)
     for name, (target, checked) in machines().items():
         if options.machine and name not in options.machine:
             continue
         for kind in options.kind or KINDS:
-            print(f"bench: {kind} on {name}", file=sys.stderr)
             try:
                 if checked:
                     check(target, kind)
-                rows += [measure(name, target, kind, kib << 10) for kib in options.kib]
+                for kib in options.kib:
+                    rows.append(measure(name, target, kind, kib << 10))
+                    print(table_line(rows[-1]), file=table, flush=True)
             except (DojoError, ValueError) as error:
                 failed = True
-                print(f"bench: {error}", file=sys.stderr)
-    print(as_json(rows) if options.json else as_markdown(rows))
+                print(f"bench: {kind} on {name}: {error}", file=sys.stderr)
+    if options.json:
+        print(as_json(rows))
     return 1 if failed else 0
 
 
@@ -228,16 +242,9 @@ def as_json(rows: list[Row]) -> str:
     return json.dumps({"schema": SCHEMA, "rows": [row.facts() for row in rows]}, indent=2)
 
 
-def as_markdown(rows: list[Row]) -> str:
-    lines = [
-        "| machine | collective | N (of live) | KiB a node | cycles | bound | ratio | bound by "
-        "| entries |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
+def table_line(row: Row) -> str:
+    return (
         f"| {row.machine} | {row.kind} | {row.nodes} ({row.live}) | {row.bytes >> 10} "
         f"| {row.cycles:,} | {row.bound:,} | {row.ratio:.2f} | {row.limit} "
-        f"| {row.entries:,} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+        f"| {row.entries:,} | {row.compiling:.1f} | {row.timing:.1f} |"
+    )

@@ -83,11 +83,26 @@ def test_the_table_and_its_json(
 ) -> None:
     monkeypatch.setattr(collectives, "machines", lambda: {"tiny": (TARGET, True)})
     assert collectives.main(["--kib", "1", "--kind", "all_gather"]) == 0
-    assert "| tiny | all_gather | 6 (6) | 1 |" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "| tiny | all_gather | 6 (6) | 1 |" in said
+    assert len({line.count("|") for line in said.splitlines()}) == 1
     assert collectives.main(["--kib", "1", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    found = json.loads(said.out)
     assert found["schema"] == collectives.SCHEMA and len(found["rows"]) == len(KINDS)
-    assert set(machines()) >= {"full die", "d1-die", "d1-training-tile"}
+    assert all(row["compiling"] > 0 and row["timing"] > 0 for row in found["rows"])
+    assert said.err.count("| tiny |") == len(KINDS)
+    assert set(machines()) >= {"full die", "d1-die", "2 x 2 dies", "d1-training-tile"}
+
+
+def test_rows_measured_before_a_failure_are_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collectives, "machines", lambda: {"tiny": (TARGET, False)})
+    assert collectives.main(["--kib", "1", "2000", "--kind", "all_gather"]) == 1
+    said = capsys.readouterr()
+    assert "| tiny | all_gather | 6 (6) | 1 |" in said.out
+    assert "bench: all_gather on tiny: " in said.err
 
 
 def test_a_size_that_does_not_fit_is_a_failure(
