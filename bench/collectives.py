@@ -1,8 +1,9 @@
 """`python -m bench collectives`: collectives against their bound, by kind, size and machine.
 
-Modelled cycles of whole programs, timing only, by size; values are checked at the smallest. Each row
-is printed as it is measured, with the processor seconds that compiling and timing took. The bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or scatter,
-twice that for an all-reduce, plus the hops across the grid.
+Modelled cycles of whole programs, timing only, by size; values are checked at the smallest. Each
+row is printed as it is measured, with the processor seconds that compiling and timing took. The
+bound counts the N nodes of the logical grid that take part: n (N - 1) / (N w) for a gather or
+scatter, twice that for an all-reduce, plus the hops across the grid.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 A collective sends along the same few ways step after step, so what counts is how much each link
 carries in all. Next to a dead node plain detours put two or three flows on one link, and every ring
-through it waits. Flows on such links are routed again, one at a time, at prices that rise steeply
-above the goal, until no link carries much more than the busiest port.
+through it waits. Flows on such links are routed again, at prices that rise steeply above the goal,
+until no link carries much more than the busiest port. Flows at the same prices would crowd into the
+same gap, so of each block of the mesh, as large as a die, one is routed at a time; those of all
+blocks go together, and where all dies are alike they get about the same routes.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dojocc.passes.solve.collective_windows import Windows, cheapest_in_windows
 from dojocc.passes.solve.routing import rows_of
 from dojocc.passes.solve.routing_choice import longer_than_one_leg
-from dojocc.passes.solve.routing_legs import DEAD, cheapest_legs, link_costs, prefix_sums
+from dojocc.passes.solve.routing_legs import DEAD
 from dojocc.passes.solve.routing_negotiate import routes_along
 from dojocc.runtime.mesh.routes import FlowSet, link_alive, link_properties, loaded
 from dojocc.runtime.mesh.tables import RouteTable, table_routes
@@ -22,41 +25,42 @@ from dojocc.runtime.target import Target
 
 GOAL = 1.02
 """Load of the busiest link over that of the busiest port at which routes are good enough."""
-ROUNDS = 24
-MOST = 3
-"""Flows that are routed again in all, for each node position: the bound on the work, at a
-millisecond each."""
+ROUNDS, PATIENCE = 24, 12
+"""Rounds in all, and without a better result."""
+MOST = 1200
+"""Sets of flows, one of each block, that are routed again in all: the bound on the work, at half a
+millisecond to a millisecond each."""
 LARGE = 8
 """A flow counts as large from this part of the largest on."""
-MARGIN = 8
-"""Rows and columns round a flow's ends among which its other routes are looked for."""
 LOAD, STEEPNESS, SPARE = 0.1, 4.0, 0.02
 """How prices rise with a link's load, and above the goal; how much dearer fewer legs may be."""
 
 
 @dataclass(eq=False)
 class Ways:
-    """The present legs of each flow, what they load onto links, and what links have learnt."""
+    """The present way of each flow, what they load onto links, and what links have learnt.
+
+    links: by flow. ends: of the legs of flows that have been routed again (`changed`).
+    """
 
     target: Target
-    src: np.ndarray
-    dst: np.ndarray
-    packets: np.ndarray
+    flows: FlowSet
 
     def __post_init__(self) -> None:
-        target = self.target
+        target, routes = self.target, self.flows.routes
+        self.src, self.dst, self.packets = routes.src, routes.dst, self.flows.packets
         width, delay = link_properties(target)
-        self.shape = (target.rows, target.cols, 4)
         self.cycles = target.mesh.packet_bytes / width
         self.history = delay / delay.min()  # a way round does not go over to the next die and back
-        self.alive = link_alive(target).reshape(self.shape)
-        self.legs = target.mesh.virtual_channels - 1
-        costs = link_costs(target, self.history)
-        self.ends, _ = cheapest_legs(target, costs, self.src, self.dst, self.legs, SPARE)
-        routes = routes_along(target, self.src, self.ends)
+        self.alive = link_alive(target)
+        self.ends = np.repeat(self.dst[:, None], target.mesh.virtual_channels - 1, 1)
+        self.changed = np.zeros(len(self.src), bool)
         self.links = np.split(routes.links, routes.start[1:-1])
-        weights = np.repeat(self.packets, routes.hops)
-        self.loads = np.bincount(routes.links, weights, len(width))
+        self.loads = self.flows.loads.copy()
+        self.windows = Windows(target, self.src, self.dst)
+        owner = np.repeat(np.arange(len(self.src)), routes.hops)
+        for some in self.windows.together(np.unique(owner[routes.layers > 0])):
+            self.again(some, np.inf, 0.0)
 
     @property
     def busiest(self) -> float:
@@ -73,56 +77,60 @@ class Ways:
         large = found[self.packets[found] >= self.packets.max() / LARGE]
         return large if len(large) else found
 
-    def again(self, flow: int, goal: float, steepness: float) -> None:
-        """Route one flow again at the prices that the others leave it."""
-        np.subtract.at(self.loads, self.links[flow], self.packets[flow])
-        self.ends[flow] = self.cheapest(flow, goal, steepness)
-        one = slice(flow, flow + 1)
-        self.links[flow] = routes_along(self.target, self.src[one], self.ends[one]).links
-        np.add.at(self.loads, self.links[flow], self.packets[flow])
-
-    def cheapest(self, flow: int, goal: float, steepness: float) -> np.ndarray:
-        """Ends of the legs of one flow's cheapest route near the straight one, [legs]."""
-        rows, columns = np.divmod(np.array([self.src[flow], self.dst[flow]]), self.target.cols)
-        top, left = (max(int(each.min()) - MARGIN, 0) for each in (rows, columns))
-        near = (
-            slice(top, int(rows.max()) + MARGIN + 1),
-            slice(left, int(columns.max()) + MARGIN + 1),
+    def again(self, flows: np.ndarray, goal: float, steepness: float) -> None:
+        """Route flows with windows of one shape again, each at the prices that the others leave."""
+        self.load(flows, -1)
+        place, inside = self.windows.places(flows)
+        loads, cycles, history, alive = (
+            each.reshape(-1, 4)[place]
+            for each in (self.loads, self.cycles, self.history, self.alive)
         )
-        loads, cycles, history = (
-            each.reshape(self.shape)[near] for each in (self.loads, self.cycles, self.history)
-        )
-        share = (loads + self.packets[flow]) * cycles / goal
+        share = (loads + self.packets[flows, None, None, None]) * cycles / goal
         price = history * (1 + LOAD * share + steepness * np.maximum(share - 1, 0))
-        grid = np.where(self.alive[near], price, DEAD)
-        width = grid.shape[1]
-        ends = (rows - top) * width + columns - left
-        sums = prefix_sums(grid)
-        legs, _ = cheapest_legs(self.target, sums, ends[:1], ends[1:], self.legs, SPARE)
-        row, col = np.divmod(legs[0], width)
-        return (row + top) * self.target.cols + col + left
+        prices = np.where(alive & inside[..., None], price, DEAD)
+        ends = (self.windows.local(flows, end[flows]) for end in (self.src, self.dst))
+        legs, found = cheapest_in_windows(prices, *ends, self.ends.shape[1], SPARE)
+        self.take(flows[found], self.windows.nodes(flows, legs)[found])
+        self.load(flows, 1)
+
+    def take(self, flows: np.ndarray, ends: np.ndarray) -> None:
+        """Flows go along legs with these ends from now on."""
+        self.ends[flows], self.changed[flows] = ends, True
+        routes = routes_along(self.target, self.src[flows], ends)
+        each = np.split(routes.links, routes.start[1:-1])
+        for flow, links in zip(flows.tolist(), each, strict=False):
+            self.links[flow] = links
+
+    def load(self, flows: np.ndarray, sign: int) -> None:
+        """Put flows on their links, or take them off."""
+        links = [self.links[flow] for flow in flows.tolist()]
+        packets = np.repeat(sign * self.packets[flows], [len(each) for each in links])
+        np.add.at(self.loads, np.concatenate(links), packets)
+
+    def rows(self) -> np.ndarray:
+        """The legs of all flows that have been routed again, as rows of a table."""
+        some = self.changed
+        return rows_of(self.src[some], self.dst[some], self.ends[some])
 
 
-def spread_out(
-    target: Target, src: np.ndarray, dst: np.ndarray, packets: np.ndarray, goal: float
-) -> tuple[np.ndarray, float]:
-    """(ends of legs [flows, legs], cycles of the busiest link) of flows src[i] -> dst[i].
+def spread_out(target: Target, flows: FlowSet, goal: float) -> tuple[np.ndarray, float]:
+    """(rows of the flows that are routed again, cycles that the busiest link then needs).
 
-    Flows are different pairs of different nodes that reach each other. Stops where no link needs
-    more than `goal` cycles.
+    Flows are different pairs of different nodes. Stops where no link needs more than `goal` cycles.
     """
-    ways = Ways(target, src, dst, packets)
-    best, least, left = ways.ends.copy(), ways.busiest, MOST * target.positions
+    ways = Ways(target, flows)
+    best, least, left, waited = ways.rows(), ways.busiest, MOST, 0
     for number in range(ROUNDS):
-        flows = ways.above(goal)[:left]
-        if not len(flows):
+        sets = ways.windows.one_a_block(ways.above(goal))[:left]
+        if not sets or waited == PATIENCE:
             break
-        left -= len(flows)
+        left -= len(sets)
         ways.history += np.maximum(ways.loads * ways.cycles / goal - 1, 0)
-        for flow in flows.tolist():
-            ways.again(flow, goal, STEEPNESS + number)
+        for some in sets:
+            ways.again(some, goal, STEEPNESS + number)
+        waited += 1
         if ways.busiest < least:
-            best, least = ways.ends.copy(), ways.busiest
+            best, least, waited = ways.rows(), ways.busiest, 0
     return best, least
 
 
@@ -138,19 +146,18 @@ def collective_routes(
         return table
     pairs, member = np.unique(src[away] * target.positions + dst[away], return_inverse=True)
     amount = np.bincount(member.reshape(-1), packets[away], len(pairs))
-    src, dst = np.divmod(pairs, target.positions)
-    plain = loaded(table_routes(target, table, src, dst), amount)
+    plain = loaded(table_routes(target, table, *np.divmod(pairs, target.positions)), amount)
     goal = GOAL * plain.busiest_port
     if plain.busiest_link <= goal or uses_last_layer(target, plain):
         return table
-    ends, busiest = spread_out(target, src, dst, amount, goal)
+    rows, busiest = spread_out(target, plain, goal)
     if busiest >= plain.busiest_link:
         return table
-    rows = longer_than_one_leg(rows_of(src, dst, ends))
+    again = rows["src"].astype(np.int64) * target.positions + rows["dst"]
     old = table.legs
     key = old["src"].astype(np.int64) * target.positions + old["dst"]
-    kept = old[(old["set"] > 0) | ~np.isin(key, pairs)]
-    legs = np.concatenate([kept, rows])
+    kept = old[(old["set"] > 0) | ~np.isin(key, again)]
+    legs = np.concatenate([kept, longer_than_one_leg(rows)])
     order = np.lexsort((np.arange(len(legs)), legs["dst"], legs["src"], legs["set"]))
     return RouteTable(legs[order], table.lists)
 

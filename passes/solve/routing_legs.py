@@ -45,12 +45,12 @@ def link_costs(target: Target, cost: np.ndarray) -> LinkCosts:
 
 
 def prefix_sums(grid: np.ndarray) -> LinkCosts:
-    """Of the costs [rows, cols, 4] of the links out of every node of a block of the mesh."""
-    east, west, south, north = (np.zeros(grid.shape[:2]) for _ in range(4))
-    np.cumsum(grid[:, :-1, EAST], 1, out=east[:, 1:])
-    np.cumsum(grid[:, 1:, WEST], 1, out=west[:, 1:])
-    np.cumsum(grid[:-1, :, SOUTH], 0, out=south[1:])
-    np.cumsum(grid[1:, :, NORTH], 0, out=north[1:])
+    """Of the costs [..., rows, cols, 4] of the links out of every node of blocks of the mesh."""
+    east, west, south, north = (np.zeros(grid.shape[:-1]) for _ in range(4))
+    np.cumsum(grid[..., :-1, EAST], -1, out=east[..., 1:])
+    np.cumsum(grid[..., 1:, WEST], -1, out=west[..., 1:])
+    np.cumsum(grid[..., :-1, :, SOUTH], -2, out=south[..., 1:, :])
+    np.cumsum(grid[..., 1:, :, NORTH], -2, out=north[..., 1:, :])
     return LinkCosts(east, west, south, north)
 
 
