@@ -233,12 +233,12 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
     after = {c: tuple(b for b in chains if last[b] < first[c]) for c in chains if first[c]}
     begin = {chain: numbers.next() for chain in after if chain in go}
     found = []
+    parts, all_sums = by_step(moves.rows), by_step(adds.rows)
     for step in range(max(last.values(), default=-1) + 1):
-        here, there = moves.rows[moves.rows["step"] == step], adds.rows[adds.rows["step"] == step]
         for chain in chains:
-            part, sums = here[here["chain"] == chain], there[there["chain"] == chain]
-            if not len(part):
+            if (step, chain) not in parts:
                 continue
+            part, sums = parts[step, chain], all_sums.get((step, chain), adds.rows[:0])
             lanes = [(int(n), part[part["lane"] == n]) for n in np.unique(part["lane"])]
             adds_here = bool(len(sums))
             far = {n: numbers.of((chain, n), lane, adds_here, nodes) for n, lane in lanes}
@@ -249,6 +249,17 @@ def _steps(moves: Table, adds: Table, nodes: int) -> Steps:
     started = [each.step == first[each.chain] and not after.get(each.chain) for each in found]
     greeted = greetings([each.moves for each in found], started, nodes) if found else None
     return Steps(tuple(found), go, shared_out(found), after, begin, numbers.used, sent, greeted)
+
+
+def by_step(rows: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+    """Rows of moves or additions, in their order, by step and chain."""
+    if not len(rows):
+        return {}
+    key = rows["step"].astype(np.int64) << 32 | rows["chain"]
+    order = np.argsort(key, kind="stable")
+    rows, key = rows[order], key[order]
+    found = np.split(rows, np.flatnonzero(np.diff(key)) + 1)
+    return {(int(part["step"][0]), int(part["chain"][0])): part for part in found}
 
 
 def shared_out(steps: list[Step]) -> dict[int, int]:

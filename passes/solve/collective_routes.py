@@ -88,8 +88,8 @@ class Ways:
         share = (loads + self.packets[flows, None, None, None]) * cycles / goal
         price = history * (1 + LOAD * share + steepness * np.maximum(share - 1, 0))
         prices = np.where(alive & inside[..., None], price, DEAD)
-        ends = (self.windows.local(flows, end[flows]) for end in (self.src, self.dst))
-        legs, found = cheapest_in_windows(prices, *ends, self.ends.shape[1], SPARE)
+        src, dst = (self.windows.local(flows, end[flows]) for end in (self.src, self.dst))
+        legs, found = cheapest_in_windows(prices, src, dst, self.ends.shape[1], SPARE)
         self.take(flows[found], self.windows.nodes(flows, legs)[found])
         self.load(flows, 1)
 

@@ -167,7 +167,7 @@ class Schedule:
     @property
     def lists(self) -> int:
         """Steps of all chains."""
-        return len(np.unique(self.moves[["chain", "step"]]))
+        return len(np.unique(self.moves["chain"].astype(np.int64) << 32 | self.moves["step"]))
 
 
 @dataclass(eq=False)

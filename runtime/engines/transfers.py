@@ -7,6 +7,7 @@ nodes hold alike what it reads (`exchange.recipe`); that is remembered too.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,10 +82,14 @@ class ListParser:
         self.machine = machine
         self.plans: dict[tuple, Plan] = {}
         self.lists = machine.program.entries
+        numbers = self.lists["list"]
+        opens = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+        edges = [0, *opens.tolist(), len(numbers)] if len(numbers) else [0]
+        self.spans = {int(numbers[first]): (first, last) for first, last in pairwise(edges)}
 
     def entries(self, number: int, cls: int, nodes: np.ndarray) -> np.ndarray:
         """The entries of list `number` for these nodes of the class."""
-        first, last = np.searchsorted(self.lists["list"], [number, number + 1])
+        first, last = self.spans.get(number, (0, 0))
         part = self.lists[first:last]
         part = part[part["cls"] == cls]
         if len(nodes) == len(self.machine.program.classes[cls].nodes):
