@@ -96,8 +96,11 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
         case AllReduceOp():
             axes = by_dies(grid_axes(op, source, op.axes(), target), source.grid, target)
             candidates = flat_candidates(axes, result.bytes, algorithm)
+            shards = flat_shards(axes, result.bytes)
+            inside_first = sorted(axes, key=lambda axis: axis.hops > 1)
+            candidates += staged_candidates(inside_first, shards, algorithm)
             if algorithm == "auto":
-                blocks = blocks_of(axes, flat_shards(axes, result.bytes), True, True)
+                blocks = blocks_of(axes, shards, True, True)
             reduces, gathers = True, True
         case ReduceScatterOp():
             axes = grid_axes(op, source, op.axes(), target)

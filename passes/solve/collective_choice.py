@@ -57,7 +57,7 @@ def flat_candidates(axes: Sequence[Axis], size: int, algorithm: str) -> list[lis
     orders = [near + far] + ([near[::-1] + far[::-1]] if len(axes) > 1 else [])
     found = []
     for kinds in phase_kinds(len(axes), algorithm):
-        ways = [phases_of(order, dict(zip(axes, kinds, strict=True))) for order in orders]
+        ways = [phases_of(order, kinds) for order in orders]
         for count in CHAINS:
             if size < count * LINE:
                 continue
@@ -79,7 +79,6 @@ def sharded_candidates(
     full = shards.limit == nodes * shards.slot
     found = []
     for kinds in phase_kinds(len(axes), algorithm):
-        kind = dict(zip(axes, kinds, strict=True))
         for count in CHAINS:
             for turned in (False, True) if full and len(axes) > 1 else (False,):
                 for mixed in (False, True) if turned and count > 1 else (False,):
@@ -89,7 +88,7 @@ def sharded_candidates(
                     chains = []
                     for number, chain in enumerate(parts):
                         back = turned and not (mixed and number % 2)
-                        chains.append(ordered(chain, kind, back))
+                        chains.append(ordered(chain, kinds, back))
                     if all(representable(chain, reduces) for chain in chains):
                         found.append(chains)
     return found
@@ -111,14 +110,15 @@ def staged_candidates(axes: Sequence[Axis], shards: Shards, algorithm: str) -> l
     inside = replace(shards, slot=slot)
     found = []
     for kinds in phase_kinds(len(axes), algorithm):
-        kind = dict(zip(axes, kinds, strict=True))
-        phases = phases_of(axes, kind)
+        phases = phases_of(axes, kinds)
         across = Chain(
             tuple(phases), natural_weights(phases), shards.slot, shards.limit, done=len(near)
         )
         for count in CHAINS[1:]:
             parts = split(inside, near, count, True) or []
-            chains = [ordered(part, kind, number % 2 == 1) for number, part in enumerate(parts)]
+            # Short steps first: what ends first then starts first, and chains do not bunch.
+            own, odd = kinds[: len(near)], near[0].size >= near[-1].size
+            chains = [ordered(part, own, number % 2 == odd) for number, part in enumerate(parts)]
             if chains and all(representable(chain, True) for chain in [*chains, across]):
                 found.append([*chains, across])
     return found
@@ -155,15 +155,15 @@ def split(
     return found
 
 
-def ordered(part: tuple[Sequence[Axis], Chain], kind: dict[Axis, str], back: bool) -> Chain:
-    """The chain with its phases in the given or the reverse order."""
+def ordered(part: tuple[Sequence[Axis], Chain], kinds: Sequence[str], back: bool) -> Chain:
+    """The chain with its axes in the given or the reverse order, its phases of these kinds."""
     axes, chain = part
     pairs = list(zip(axes, chain.weights, strict=True))
     if back:
         pairs.reverse()
     return replace(
         chain,
-        phases=tuple(phases_of([axis for axis, _ in pairs], kind)),
+        phases=tuple(phases_of([axis for axis, _ in pairs], kinds)),
         weights=tuple(weight for _, weight in pairs),
     )
 
@@ -183,12 +183,15 @@ def representable(chain: Chain, reduces: bool) -> bool:
     return True
 
 
-def phases_of(order: Sequence[Axis], kind: dict[Axis, str]) -> list[Phase]:
-    return [Phase(axis, kind[axis] != "direct", kind[axis] == "both") for axis in order]
+def phases_of(order: Sequence[Axis], kinds: Sequence[str]) -> list[Phase]:
+    return [
+        Phase(axis, kind != "direct", kind == "both")
+        for axis, kind in zip(order, kinds, strict=True)
+    ]
 
 
 def phase_kinds(axes: int, algorithm: str) -> Iterable[tuple[str, ...]]:
-    """By axis: ring, both ways round or direct."""
+    """By phase, in the order of a reduction: ring, both ways round or direct."""
     return product(KINDS if algorithm == "auto" else (algorithm,), repeat=axes)
 
 

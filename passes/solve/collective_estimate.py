@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from dojocc.passes.solve.collective_axes import Axis
 from dojocc.passes.solve.collective_costs import Costs, way
 from dojocc.passes.solve.collective_phases import FUSED_LINES
+from dojocc.passes.solve.collective_stages import parts_of
 from dojocc.passes.solve.collectives import LINE, Chain
 
 START = 5
@@ -198,23 +199,23 @@ def in_order(
     chains: Sequence[Chain], costs: Costs, reduces: bool, gathers: bool
 ) -> tuple[list[Play], list[list[int]]]:
     """The plays in the order of the streams, and before each the plays whose end it waits for."""
-    stages = sorted(enumerate(chains), key=lambda item: item[1].done if reduces else -item[1].done)
     timed: list[tuple[int, int, Play]] = []
     begin = end = 0
-    for place, (number, chain) in enumerate(stages):
-        if place and chain.done != stages[place - 1][1].done:
+    for part in parts_of(chains, reduces, gathers):
+        if part.opens:
             begin = end
-        step = begin + chain.begin
-        for play in plays_of(number, chain, costs, reduces, gathers):
-            timed.append((step, place, play))
+        step = begin + part.chain.begin
+        for play in plays_of(part.number, part.chain, costs, part.reduces, part.gathers):
+            timed.append((step, part.number, play))
             step += 1
         end = max(end, step)
     timed.sort(key=lambda item: item[:2])
     plays = [play for _, _, play in timed]
     last: dict[int, int] = {}
     before: list[list[int]] = []
+    single = len({chain.done for chain in chains}) == 1
     for place, (step, _, play) in enumerate(timed):
-        if play.chain in last or len({chain.done for chain in chains}) == 1:
+        if play.chain in last or single:
             before.append([last[play.chain]] if play.chain in last else [])
         else:
             before.append([n for n in last.values() if timed[n][0] < step])

@@ -19,8 +19,9 @@ from dojocc.passes.solve.routing import rows_of
 from dojocc.passes.solve.routing_choice import longer_than_one_leg
 from dojocc.passes.solve.routing_legs import DEAD
 from dojocc.passes.solve.routing_negotiate import routes_along
+from dojocc.runtime.mesh.fair_flows import cut_bound
 from dojocc.runtime.mesh.routes import FlowSet, link_alive, link_properties, loaded
-from dojocc.runtime.mesh.tables import RouteTable, table_routes
+from dojocc.runtime.mesh.tables import ROUTE_DTYPE, RouteTable, table_routes
 from dojocc.runtime.target import Target
 
 GOAL = 1.02
@@ -146,20 +147,44 @@ def collective_routes(
         return table
     pairs, member = np.unique(src[away] * target.positions + dst[away], return_inverse=True)
     amount = np.bincount(member.reshape(-1), packets[away], len(pairs))
-    plain = loaded(table_routes(target, table, *np.divmod(pairs, target.positions)), amount)
-    goal = GOAL * plain.busiest_port
-    if plain.busiest_link <= goal or uses_last_layer(target, plain):
-        return table
-    rows, busiest = spread_out(target, plain, goal)
-    if busiest >= plain.busiest_link:
+    src, dst = np.divmod(pairs, target.positions)
+    stage = stages(target, src, dst)
+    parts = [
+        better_rows(target, table, src[stage == each], dst[stage == each], amount[stage == each])
+        for each in np.unique(stage).tolist()
+    ]
+    rows = np.concatenate(parts)
+    if not len(rows):
         return table
     again = rows["src"].astype(np.int64) * target.positions + rows["dst"]
     old = table.legs
     key = old["src"].astype(np.int64) * target.positions + old["dst"]
     kept = old[(old["set"] > 0) | ~np.isin(key, again)]
-    legs = np.concatenate([kept, longer_than_one_leg(rows)])
+    legs = np.concatenate([kept, *map(longer_than_one_leg, parts)])
     order = np.lexsort((np.arange(len(legs)), legs["dst"], legs["src"], legs["set"]))
     return RouteTable(legs[order], table.lists)
+
+
+def stages(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+    """[flows] which flows are under way together: those inside dies, those to the dies of the same
+    column, and the others. A collective goes along one axis of dies after another, and inside them
+    before or after (solve/collective_choice.py)."""
+    ends = [np.divmod(end, target.cols) for end in (src, dst)]
+    (row, col), (to_row, to_col) = ((r // target.die.rows, c // target.die.cols) for r, c in ends)
+    return np.where(col != to_col, 2, (row != to_row).astype(np.int64))
+
+
+def better_rows(
+    target: Target, table: RouteTable, src: np.ndarray, dst: np.ndarray, packets: np.ndarray
+) -> np.ndarray:
+    """Rows of better routes for some of the flows of one stage; none where there are none."""
+    none = np.zeros(0, ROUTE_DTYPE)
+    plain = loaded(table_routes(target, table, src, dst), packets)
+    goal = GOAL * max(plain.busiest_port, cut_bound(target, src, dst, packets))
+    if plain.busiest_link <= goal or uses_last_layer(target, plain):
+        return none
+    rows, busiest = spread_out(target, plain, goal)
+    return rows if busiest < plain.busiest_link else none
 
 
 def uses_last_layer(target: Target, flows: FlowSet) -> bool:

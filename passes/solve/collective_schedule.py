@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dojocc.passes.solve.collective_phases import gather_steps, reduce_steps, staging_bytes
+from dojocc.passes.solve.collective_stages import parts_of
 from dojocc.passes.solve.collectives import Chain, Schedule, Writer
 from dojocc.runtime.segments import ADD_DTYPE, MOVE_DTYPE
 
@@ -15,24 +16,20 @@ from dojocc.runtime.segments import ADD_DTYPE, MOVE_DTYPE
 def schedule(chains: Iterable[Chain], nodes: int, reduces: bool, gathers: bool) -> Schedule:
     """An all-reduce (both), a reduce-scatter or an all-gather over every line of nodes 0..nodes-1.
 
-    A phase over an axis of one node is left out; so is a chain that has nothing to move. A chain
-    that leaves its first phases to others starts when these have ended, or they when it has.
+    A phase over an axis of one node is left out; so is a chain that has nothing to move. A stage
+    starts when the one before has ended.
     """
     moves, adds, staging = [np.zeros(0, MOVE_DTYPE)], [np.zeros(0, ADD_DTYPE)], 0
-    stages = sorted(chains, key=lambda chain: chain.done if reduces else -chain.done)
-    if len({chain.done for chain in stages}) > 1 and reduces and gathers:
-        raise ValueError("an all-reduce has chains that go through all phases")
     begin = end = 0
-    for number, chain in enumerate(stages):
-        if number and chain.done != stages[number - 1].done:
+    for part in parts_of(chains, reduces, gathers):
+        if part.opens:
             begin = end
-        chain = replace(without_single_nodes(chain), staging=staging)
-        writer = Writer(chain, number, np.arange(nodes), begin + chain.begin)
-        if reduces:
-            last = chain.done == stages[-1].done
-            reduce_steps(writer, scattered=last and not gathers)
+        chain = replace(without_single_nodes(part.chain), staging=staging)
+        writer = Writer(chain, part.number, np.arange(nodes), begin + chain.begin)
+        if part.reduces:
+            reduce_steps(writer, scattered=part.last and not gathers)
             staging += staging_bytes(chain)
-        if gathers:
+        if part.gathers:
             gather_steps(writer, from_shards=not reduces and begin == 0)
         end = max(end, writer.step)
         moves += writer.moves

@@ -11,13 +11,10 @@ from collective_cases import at_every_level, module_text, tensor
 
 from dojocc.passes import collective
 from dojocc.passes.collective_steps import Table, _steps
-from dojocc.passes.solve.collective_axes import Axis, Phase
+from dojocc.passes.solve.collective_axes import Axis
 from dojocc.passes.solve.collective_choice import Shards, staged_candidates
 from dojocc.passes.solve.collective_schedule import schedule
-from dojocc.passes.solve.collectives import (
-    LINE,
-    Chain,
-)
+from dojocc.passes.solve.collectives import LINE, Chain
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target
 
@@ -45,8 +42,8 @@ def staged_only(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("dies", [(2, 2), (2, 3)])
-@pytest.mark.parametrize("op", ["all_gather", "reduce_scatter"])
-@pytest.mark.parametrize("algorithm", ["ring", "direct"])
+@pytest.mark.parametrize("op", ["all_gather", "reduce_scatter", "all_reduce"])
+@pytest.mark.parametrize("algorithm", ["ring", "both", "direct"])
 def test_values_at_every_level(
     dies: tuple[int, int], op: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +56,8 @@ def test_values_at_every_level(
     shard = tensor(grid, "FP32", [f"{size} by {axes} step 16"], split)
     full = tensor(grid, "FP32", [str(size)], split)
     terms = tensor(grid, "FP32", [f"{nodes} by {axes} step 1", str(size)], split)
-    before, after = (shard, full) if op == "all_gather" else (terms, shard)
+    before = shard if op == "all_gather" else terms
+    after = shard if op == "reduce_scatter" else full
     shape = (size,) if op == "all_gather" else (nodes, size)
     given = np.random.default_rng(3).integers(-99, 99, shape).astype(np.float32)
     properties = {"algorithm": algorithm} | ({} if op == "all_gather" else {"kind": "sum"})
@@ -100,7 +98,14 @@ def test_stages_need_whole_lines_near_axes_first_and_no_ragged_end() -> None:
     assert not staged_candidates(AXES, Shards(32, 48 * 32), "auto")
 
 
-def test_an_all_reduce_in_stages_is_refused() -> None:
-    chain = Chain((Phase(AXES[0]), Phase(AXES[1])), (3, 1), LINE, 6 * LINE)
-    with pytest.raises(ValueError, match="chains that go through all phases"):
-        schedule([chain, replace(chain, done=1)], 48, True, True)
+def test_an_all_reduce_goes_through_the_stages_there_and_back() -> None:
+    for chains in staged_candidates(AXES, Shards(LINE, 48 * LINE), "ring"):
+        near = len(chains) - 1
+        found = schedule(chains, 48, True, True)
+        steps = _steps(Table(found.moves), Table(found.adds), 48)
+        back = {near + 1 + number: tuple(range(near + 1)) for number in range(near)}
+        assert steps.after == {near: tuple(range(near))} | back and set(steps.begin) == {near}
+        assert not np.isin(found.adds["chain"], list(back)).any()
+        moves = found.moves[found.moves["src_node"] != found.moves["dst_node"]]
+        size = moves["bytes"].astype(np.int64) * moves["count0"] * moves["count1"]
+        assert (np.bincount(moves["dst_node"], size, 48) == 2 * 47 * LINE).all()
