@@ -30,6 +30,8 @@ ADDERS = 3
 """Threads that add, each for some of the chains; the vector unit is one."""
 MIXED = 1.05
 """How much longer steps take where chains go along different axes: they end at different times."""
+CLOSE = 1.05
+"""Up to how many times the least cycles candidates on several dies count as about the same."""
 SHORTLIST = 12
 """Candidates by plain cost that are looked at more closely."""
 
@@ -268,9 +270,16 @@ def cheapest(
     gathers: bool,
 ) -> tuple[list[Chain], float]:
     """The first of the cheapest, and its cycles. Of the candidates those that cost least phase by
-    phase are played step by step; blocks all are."""
+    phase are played step by step; blocks all are.
+
+    Of those that cost about the same on several dies with dead nodes, the one of most chains: nodes
+    beside dead ones run behind, which the play on one node for all does not see, and with more
+    chains the others wait less for them."""
     order = sorted(candidates, key=lambda chains: cycles(chains, costs, reduces, gathers))
     few = [*order[:SHORTLIST], *blocks]
     found = [(estimate(each, costs, reduces, gathers, ADDERS), n) for n, each in enumerate(few)]
     least, number = min(found)
+    if costs.crossing and max(costs.detours) > 1:
+        close = [each for each in found if each[0] <= CLOSE * least]
+        least, number = min(close, key=lambda each: (-len(few[each[1]]), each))
     return few[number], least
