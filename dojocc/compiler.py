@@ -157,6 +157,7 @@ def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) 
         chosen["shard"]["relay_worth"] = Relays().worth
     if options.optimize >= BLOCKS_FROM:
         chosen["tile"] = {"accumulators": ACCUMULATORS}
+        chosen["shard"]["accumulators"] = ACCUMULATORS
     passes = default_passes(wanted, chosen)
     if stop_at is None:
         return passes

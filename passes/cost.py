@@ -10,6 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
+from dojocc.passes.solve.blocking import GROUP, PARTS, RESTART
 from dojocc.passes.solve.collective_costs import POST
 from dojocc.passes.solve.relay_estimate import Relaying, relayed_cycles
 from dojocc.passes.solve.traffic import Reading, traffic
@@ -20,6 +21,7 @@ from dojocc.runtime.target import Target
 KERNEL_START = 60  # call, address set-up, pipeline fill
 BLOCK_END = 12  # reading an 8x8 accumulator, epilogue and store
 VECTOR_START = 6  # loop set-up and fill of one innermost loop
+MERGED = 2  # innermost loops of a reduction that are one: a row of a window and its channels
 DETOUR = 2.0
 """What goes round a dead node uses the links of the line beside it, which has as much itself."""
 
@@ -42,12 +44,13 @@ class Rates:
     detour: float = 1.0  # load of the busiest link over what it is with no node dead
     dram_bytes: float = 0.0  # a cycle, from all DIPs together; 0 where there is none
     dram_cycles: int = 0  # from a load's start to its first bytes
+    accumulators: int = 1  # blocks of a product's result that are summed side by side
     relaying: Relaying | None = None  # where readers of the same bytes pass them on
 
     @staticmethod
-    def of(target: Target, relay_worth: float = 0.0) -> Rates:
+    def of(target: Target, relay_worth: float = 0.0, accumulators: int = 1) -> Rates:
         """`relay_worth`: exchanges are relayed where that takes at most so many times the cycles of
-        pushes."""
+        pushes; `accumulators`: blocks of a product that are summed side by side."""
         node, mesh, sync = target.node, target.mesh, target.sync
         crossing = round(target.die.edge_ns * 1e-9 * node.clock_hz)
         several = (target.rows, target.cols) != (target.die.rows, target.die.cols)
@@ -67,6 +70,7 @@ class Rates:
             DETOUR if target.dead else 1.0,
             target.dips.count * dip / node.clock_hz,
             ceil(target.dips.hbm_ns * 1e-9 * node.clock_hz) + mesh.message_cycles,
+            accumulators,
             Relaying(
                 mesh.link_bytes,
                 mesh.message_cycles + sync.semaphore_cycles + POST,
@@ -102,11 +106,23 @@ def kernel_cycles(work: Work, blocks: np.ndarray, rates: Rates) -> np.ndarray:
         ends = take(kernel.rows, rates.rows) * take(kernel.columns, rates.columns)
         steps = product(outer) * ends * take(kernel.depth, rates.depth)
         ends = ends * product([n for n in outer if n not in reductions])
-        return KERNEL_START + steps + ends * (BLOCK_END + 4 * kernel.weight)
+        return KERNEL_START + steps + ends * block_end(work, ends, rates)
     rows = product([n for n in loops if n != kernel.lanes and n not in reductions])
     lanes = take(kernel.lanes, rates.lanes)
     points = product([n for n in loops if n != kernel.lanes]) * lanes
     return KERNEL_START + points * kernel.root + rows * (lanes * kernel.weight + VECTOR_START)
+
+
+def block_end(work: Work, blocks: np.ndarray, rates: Rates) -> np.ndarray:
+    """Cycles of a block of a product's result besides its products. Blocks side by side share what
+    nothing hides: the loops' starts, and the last sums on their way."""
+    if rates.accumulators == 1:
+        return np.full(len(blocks), BLOCK_END + PARTS * work.kernel.weight)
+    together = np.minimum(np.maximum(blocks, 1), rates.accumulators)
+    taps = [loop.size for loop in work.loops if loop.reduction]
+    starts = prod(taps[:-MERGED])
+    finish = 1 + PARTS * max(1.0, work.kernel.weight)
+    return finish + (starts * RESTART + GROUP) / together
 
 
 @dataclass(frozen=True)

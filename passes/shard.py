@@ -32,6 +32,7 @@ from dojocc.dialects.mesh_verify import verify_layouts
 from dojocc.passes.base import Pass
 from dojocc.passes.cost import Rates
 from dojocc.passes.shard_copy import Plan
+from dojocc.passes.shard_family import with_family
 from dojocc.passes.shard_memory import Memory, does_not_fit, memory
 from dojocc.passes.shard_plan import Planner
 from dojocc.passes.shard_realise import Realiser
@@ -75,12 +76,13 @@ class Shard(Pass):
     sram_budget: int | None = None
     dram: bool = True
     relay_worth: float = 0.0  # that of the relay pass, where it runs: exchanges then cost less
+    accumulators: int = 1  # those of the tile pass
 
     def apply(self, ctx: DojoContext, op: ModuleOp) -> None:
         if ctx.target is None:
             raise UsageError("the shard pass needs a target", help="give one with --target")
         rows, columns = logical_grid(ctx.target).shape
-        rates = Rates.of(ctx.target, self.relay_worth)
+        rates = Rates.of(ctx.target, self.relay_worth, self.accumulators)
         budget = self.sram_budget or ctx.target.node.sram_bytes - RESERVED
         planner = Planner(machine_of(ctx.target, (int(rows), int(columns))), rates, budget)
         for function in op.ops:
@@ -94,6 +96,7 @@ class Shard(Pass):
 
     def fitting(self, ctx: DojoContext, planner: Planner, block: Block, budget: int) -> Plan:
         """A plan that fits, with constants in DRAM where no other does; DoesNotFit."""
+        planner = with_family(planner, block)
         tried: list[tuple[Plan, Memory]] = []
         plan, found = best_plan(planner, block, budget, tried)
         if found.peak <= budget:

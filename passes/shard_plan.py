@@ -138,9 +138,9 @@ class Planner:
     def _cycles(self, work: Work, blocks: np.ndarray) -> np.ndarray:
         return kernel_cycles(work, blocks, self.rates)
 
-    def _offered(self, work: Work) -> list[Placed]:
+    def offered(self, work: Work) -> list[Placed]:
         """All candidates that depend on the kernel alone."""
-        key = id(work), self.machine
+        key = id(work), self.machine, self.ways
         if key not in self.known.offered:
             found = [each for way in self.ways for each in way(work, self.machine, self._cycles)]
             self.known.offered[key] = self._once(found)
@@ -148,9 +148,9 @@ class Planner:
 
     def _offers(self, node: Node, layouts: tuple[Layout | None, ...]) -> list[tuple[float, Placed]]:
         """Candidates of a node with those that read what is there as it lies, cheapest first."""
-        key = id(node.work), self.machine, self.weights, tuple(map(id, layouts))
+        key = id(node.work), self.machine, self.ways, self.weights, tuple(map(id, layouts))
         if key not in self.known.ranked:
-            found = list(self._offered(node.work))
+            found = list(self.offered(node.work))
             for number, (operand, layout) in enumerate(zip(node.operands, layouts, strict=True)):
                 if operand.kind == "value" and layout is not None:
                     found += aligned(node.work, number, layout, self.machine, self._cycles)
@@ -284,7 +284,7 @@ class Planner:
 
         def near(wanted: Layout) -> Layout:
             if wanted not in known:
-                spreads = [each.results[0] for each in self._offered(work)]
+                spreads = [each.results[0] for each in self.offered(work)]
                 known[wanted] = near_spread(spreads, wanted)
             return known[wanted]
 
@@ -293,7 +293,7 @@ class Planner:
     def _spread(self, value: SSAValue) -> Layout:
         """A layout that shares a tensor out evenly, where no kernel makes it or reads it first."""
         work = self._spread_work(*self._shape_of(value))
-        offered = tuple(self._offered(work))
+        offered = tuple(self.offered(work))
         return choose(work, offered, (), self.exchange, Weights(), self.room).results[0]
 
     def _spread_for(self, base: SSAValue, copy: Copy) -> Layout:
@@ -302,7 +302,7 @@ class Planner:
         if reading is None:
             return self._spread(base)
         work = self._spread_work(*self._shape_of(base))
-        spreads = [each.results[0] for each in self._offered(work)]
+        spreads = [each.results[0] for each in self.offered(work)]
         spreads += shared_out_further(work, copy.layout)
         room = HOST_SPARE * min(layout.bytes for layout in spreads)
 

@@ -28,8 +28,9 @@ class SplitTakes(Pass):
 
     Takes: nn-core, folded; without a target in the context nothing is done.
     Leaves: the same form.
-    How: 1. a constant table of V rows becomes P blocks of B rows, P the rows of the grid, padded
-      with zeros; 2. every block gives the row `index % B`; 3. the sum over the blocks, each
+    How: 1. a constant table of V rows becomes P blocks of B rows, P the rows of a die's part of the
+      grid, padded with zeros (several dies hold copies: every block is looked into for all
+      indices, so that more blocks are more work); 2. every block gives the row `index % B`; 3. the sum over the blocks, each
       counted only where `index / B` is its number, is the row wanted: one term is the row, all
       others are 0, so the sum is exact in any order (-0 becomes 0). The blocks are a dimension that
       the shard pass may share out, which the rows of a table are not.
@@ -50,13 +51,14 @@ class SplitTakes(Pass):
         if ctx.target is None:
             return
         grid = logical_grid(ctx.target).shape
+        count = max(1, int(grid[0]) // (ctx.target.rows // ctx.target.die.rows))
         for block in bodies(op):
             for take in nn_ops(block):
                 if isinstance(take, TakeOp) and is_tall(
                     take, ctx.target.node.sram_bytes // self.share, grid
                 ):
                     b = OpList.like(take)
-                    replace(take, b, in_blocks(b, take, int(grid[0]), ctx.resources))
+                    replace(take, b, in_blocks(b, take, count, ctx.resources))
 
 
 def is_tall(take: TakeOp, limit: int, grid: tuple[int, ...]) -> bool:

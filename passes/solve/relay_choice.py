@@ -25,6 +25,8 @@ EACH_LIST = 4
 """Cycles that a relay is charged for each of its lists: the program grows by it."""
 ALIKE = 1.1
 """How many times the cycles of the quickest way one with fewer list entries may take."""
+LARGEST_IN_PLACE = 1 << 22
+"""Runs of bytes up to which they are put in the order of the destination: each becomes a row."""
 ORDERS = ((ALONG_ROW, ALONG_COLUMN), (ALONG_COLUMN, ALONG_ROW))
 
 
@@ -59,9 +61,10 @@ def chosen_relay(
     if not len(groups.first):
         return None
     member = np.isin(segments["dst_node"], groups.node)
+    orders = (True, False) if runs_read(segments, groups) <= LARGEST_IN_PLACE else (False,)
     ways = [
         best_plan(share_out(segments, groups, by_place), segments[~member], groups, machine)
-        for by_place in (True, False)
+        for by_place in orders
     ]
     cycles, pieces, plan = min(ways, key=lambda way: way[0])
     if ways[0][0] <= ALIKE * cycles:
@@ -69,6 +72,12 @@ def chosen_relay(
     if cycles > worth * direct:
         return None
     return Relay(relay(segments, groups, pieces, plan), cycles, direct)
+
+
+def runs_read(segments: np.ndarray, groups: Groups) -> int:
+    """Runs of bytes that one reader of each group takes."""
+    rows = segments[np.isin(segments["dst_node"], groups.reader)]
+    return int((rows["count0"].astype(np.int64) * rows["count1"]).sum())
 
 
 def best_plan(

@@ -1,0 +1,152 @@
+"""Families of mappings: all kernels of a model share their batch out over the same axes.
+
+A beam that takes one kernel after another leaves a good layout for what the next kernel alone likes
+better, and pays for it in exchanges of activations, back and forth. Within a family no such exchange
+moves a whole image (or sentence) from node to node; what axes the family leaves free share out the
+other loops as ever. The search goes through the graph once a family, and the cheapest line is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations, product
+from math import ceil, prod
+
+import numpy as np
+
+from dojocc.passes.solve.candidates import (
+    KernelCost,
+    Machine,
+    Placed,
+    Shared,
+    blocks_of,
+    bytes_of,
+    joined,
+    owner_computes,
+    placed,
+    pruned,
+)
+from dojocc.passes.solve.work import Work
+from dojocc.runtime.axes import axis_size
+
+SPARE = 0.15
+"""How many more parts than images there may be."""
+LEAST_SHARE = 0.84
+"""Share of the grid's nodes that have work at least."""
+MOST = 64
+"""Families that are looked at."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A way for `Planner`: the axes over which every batch is shared out, and the parts of the grid
+    that they are digits of (1 on a side where none is)."""
+
+    axes: tuple[str, ...]
+    split: tuple[int, int]
+    batch: int
+
+    def __call__(self, work: Work, machine: Machine, cost: KernelCost) -> list[Placed]:
+        """Candidates of one kernel. What reads nothing, or has no batch, is shared out as ever."""
+        batch = batch_loop(work, self.batch)
+        if batch is None:
+            return owner_computes(work, machine, cost)
+        options = [list(self.side_options(work, machine, side, batch)) for side in (0, 1)]
+        shards = [shards_of(work, machine, side, options[side]) for side in (0, 1)]
+        loops = len(work.loops)
+        both = (shards[0][:, None, :] * shards[1][None, :, :]).reshape(-1, loops)
+        blocks = blocks_of(work.loops, both)
+        cycles = cost(work, blocks)
+        size = np.zeros(len(blocks))
+        for each in (*work.operands, *work.results):
+            size += bytes_of(each, blocks)
+        found = []
+        for number in pruned(blocks, cycles, size, np.zeros(len(blocks), bool)):
+            row, column = (options[0][number // len(options[1])], options[1][number % len(options[1])])
+            found.append(
+                placed(work, joined(work, row, column), machine.grid, float(cycles[number]))
+            )
+        if not batch_first(work, self.batch):
+            found += owner_computes(work, machine, cost)
+        return list({(each.operands, each.results): each for each in reversed(found)}.values())[::-1]
+
+    def side_options(self, work: Work, machine: Machine, side: int, batch: int) -> Iterator[Shared]:
+        """Uses of one side, the batch where the family has it."""
+        word = ("row", "col")[side]
+        mine = tuple(axis for axis in self.axes if axis.endswith(word))
+        loops = [
+            n
+            for n, loop in enumerate(work.loops)
+            if loop.shardable and loop.size > loop.granule and n != batch
+        ]
+        if mine == (word,):
+            yield {batch: mine}, 1
+            return
+        if mine:
+            (axis,) = mine
+            other = ("inner_" if axis.startswith("outer") else "outer_") + word
+            yield {batch: mine}, self.split[side]
+            for loop in loops:
+                yield {batch: mine, loop: (other,)}, self.split[side]
+            return
+        yield {}, 1
+        for loop in loops:
+            yield {loop: (word,)}, 1
+        for split in machine.splits(side):
+            for loop in loops:
+                yield {loop: (f"outer_{word}",)}, split
+                yield {loop: (f"inner_{word}",)}, split
+            for outer, inner in permutations(loops, 2):
+                yield {outer: (f"outer_{word}",), inner: (f"inner_{word}",)}, split
+
+
+def shards_of(work: Work, machine: Machine, side: int, options: list[Shared]) -> np.ndarray:
+    """[options, loops]: in how many blocks each loop is shared out."""
+    result = np.ones((len(options), len(work.loops)), np.int64)
+    for number, (axes, split) in enumerate(options):
+        for loop, names in axes.items():
+            sizes = [axis_size(axis, machine.grid, (split, split)) for axis in names]
+            result[number, loop] = prod(sizes)
+    return result
+
+
+def batch_loop(work: Work, size: int) -> int | None:
+    """The loop that steps over the batch in every result, where it can be shared out: over the
+    first dim, of several, that is as large."""
+    if not work.operands or not work.results:
+        return None
+    found = set()
+    for access in work.results:
+        if not access.maps or size not in access.shape:
+            return None
+        terms = access.maps[0][access.shape.index(size)].terms
+        if len(terms) != 1:
+            return None
+        found.add(terms[0][0])
+    if len(found) != 1:
+        return None
+    (loop,) = found
+    return loop if work.loops[loop].shardable and work.loops[loop].size == size else None
+
+
+def batch_first(work: Work, size: int) -> bool:
+    """True where the batch is the first dim of all results."""
+    return all(access.shape and access.shape[0] == size for access in work.results)
+
+
+def families(batch: int, machine: Machine) -> list[Family]:
+    """Families in which every image has a compact part of the grid, those that leave the fewest
+    nodes idle first; one of those whose parts are equal."""
+    rows, columns = machine.grid
+    found: dict[tuple[int, int, int], tuple[float, Family]] = {}
+    for parts, others in product(range(1, rows // 2 + 1), range(1, columns // 2 + 1)):
+        count = parts * others
+        if not 2 <= count <= batch * (1 + SPARE):
+            continue
+        each, size = ceil(batch / count), (rows // parts, columns // others)
+        share = batch / each * prod(size) / (rows * columns)
+        axes = ("outer_row",) * (parts > 1) + ("outer_col",) * (others > 1)
+        found.setdefault((each, *size), (share, Family(axes, (parts, others), batch)))
+    best = sorted(found.values(), key=lambda row: -row[0])
+    return [family for share, family in best if share >= LEAST_SHARE][:MOST]
