@@ -12,13 +12,11 @@ from itertools import product
 import numpy as np
 
 from dojocc.passes.solve.collective_costs import POST, Costs
+from dojocc.passes.solve.leg_loads import busiest_way
 from dojocc.passes.solve.relay import ALONG_COLUMN, ALONG_ROW, Phase, Plan, lines_of, relay
 from dojocc.passes.solve.relay_estimate import parts_of
 from dojocc.passes.solve.relay_groups import Groups, Pieces, find_groups, fold, share_out
-from dojocc.passes.solve.routing import detours
 from dojocc.passes.solve.segments import moved_bytes
-from dojocc.runtime.mesh.routes import loaded
-from dojocc.runtime.mesh.tables import RouteTable, table_routes
 from dojocc.runtime.target import Target
 
 EACH_LIST = 4
@@ -217,6 +215,6 @@ def list_cycles(segments: np.ndarray, machine: Machine) -> float:
     load = np.bincount(member.reshape(-1), packets, len(pairs))
     src, dst = np.divmod(pairs, target.positions)
     load, src, dst = load[src != dst], src[src != dst], dst[src != dst]
-    flows = loaded(table_routes(target, RouteTable(detours(target, src, dst)), src, dst), load)
-    moving = max(*ports, flows.busiest_link / costs.share, entries)
-    return float(moving + costs.message + flows.latency.max(initial=0))
+    busiest, latency = busiest_way(target, src, dst, load)
+    moving = max(*ports, busiest / costs.share, entries)
+    return float(moving + costs.message + latency)
