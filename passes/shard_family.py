@@ -1,8 +1,9 @@
 """Which family of mappings a model of many images (or sentences) is planned in, on several dies.
 
 Families are ordered by the kernels' cycles alone; for the first few the search goes through the
-whole graph, as it does without a family, and the plan that takes the fewest cycles decides. What
-SRAM is worth does not count here: all are then planned at the prices that make them fit.
+whole graph, as it does without a family, and the plan that takes the fewest cycles decides. SRAM is
+dear in all of them, so that most constants are brought; the best is then planned at the prices that
+make it fit.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from dojocc.passes.solve.families import Family, families
 SEARCHED = 3
 """Families for which the search goes through the graph."""
 
+SCARCE = 9
+"""How many times dearer SRAM is than where it is ample."""
+
 
 def batch_of(block: Block) -> int:
     """The first dim of all inputs, 0 where they do not agree."""
@@ -41,11 +45,12 @@ def with_family(planner: Planner, block: Block) -> Planner:
         return planner
     found = families(batch, planner.machine)
     rows = sorted(found, key=lambda family: kernels_alone(planner, family, block))
-    offered = [planner, *(replace(planner, ways=(family,)) for family in rows[:SEARCHED])]
-    free = replace(planner.weights, resident=0.0)
+    offered = [planner]
+    offered += [replace(planner, ways=(family,), copies=True) for family in rows[:SEARCHED]]
+    scarce = replace(planner.weights, resident=SCARCE * planner.weights.resident)
 
     def cycles(each: Planner) -> float:
-        each = replace(each, weights=free)
+        each = replace(each, weights=scarce)
         return cycles_of(each, each.plan(block))
 
     return min(offered, key=cycles)

@@ -22,6 +22,7 @@ from dojocc.passes.movement import is_kernel, is_movement, movement_sources, rea
 from dojocc.passes.shard_copy import Copy, Plan, copy_sources
 from dojocc.passes.shard_work import Formats, is_constant, make_work
 from dojocc.passes.solve.candidates import Machine, Placed, Way, aligned, owner_computes
+from dojocc.passes.solve.families import along_lines
 from dojocc.passes.solve.search import Costs, KnownSteps, Node, Operand, least_cost, search
 from dojocc.passes.solve.sharding import (
     Source,
@@ -60,7 +61,7 @@ class Known:
     readings: dict[tuple[SSAValue, SSAValue], Reading | None] = field(default_factory=dict)
     alike: dict[tuple, Reading] = field(default_factory=dict)
     steps: KnownSteps = field(default_factory=dict)
-    spreads: dict[Work, dict[Layout, Layout]] = field(default_factory=dict)
+    spreads: dict[tuple[Work, Weights | None], dict[Layout, Layout]] = field(default_factory=dict)
     nodes: dict[str, list[Node]] = field(default_factory=dict)
     places: dict[Operation, int] = field(default_factory=dict)
     asked: dict[int, tuple] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class Planner:
     weights: Weights = Weights()
     formats: Formats = field(default_factory=lambda: STORAGE)
     width: int = 2
+    copies: bool = False  # constants that are brought may be kept in several copies
     ways: tuple[Way, ...] = (owner_computes,)
     known: Known = field(default_factory=Known, compare=False)
 
@@ -280,12 +282,19 @@ class Planner:
     def near_spread(self, shape: tuple[int, ...], fmt: str) -> Callable[[Layout], Layout]:
         """The same for a tensor of which no part is placed yet."""
         work = self._spread_work(shape, fmt)
-        known = self.known.spreads.setdefault(work, {})
+        known = self.known.spreads.setdefault((work, self.weights if self.copies else None), {})
+
+        def price(each: Layout, wanted: Layout) -> float:
+            return self.exchange(each, wanted, None) + each.bytes * self.weights.resident
 
         def near(wanted: Layout) -> Layout:
             if wanted not in known:
                 spreads = [each.results[0] for each in self.offered(work)]
-                known[wanted] = near_spread(spreads, wanted)
+                found = near_spread(spreads, wanted)
+                if self.copies:
+                    offered = [found, *along_lines(work, wanted)]
+                    found = min(offered, key=lambda each: price(each, wanted))
+                known[wanted] = found
             return known[wanted]
 
         return near

@@ -28,12 +28,13 @@ class SplitTakes(Pass):
 
     Takes: nn-core, folded; without a target in the context nothing is done.
     Leaves: the same form.
-    How: 1. a constant table of V rows becomes P blocks of B rows, P the rows of a die's part of the
-      grid, padded with zeros (several dies hold copies: every block is looked into for all
-      indices, so that more blocks are more work); 2. every block gives the row `index % B`; 3. the sum over the blocks, each
-      counted only where `index / B` is its number, is the row wanted: one term is the row, all
-      others are 0, so the sum is exact in any order (-0 becomes 0). The blocks are a dimension that
-      the shard pass may share out, which the rows of a table are not.
+    How: 1. a constant table of V rows becomes P blocks of B rows, P the rows of the grid on a die,
+      padded with zeros (where there are several dies, blocks have copies: all blocks are looked
+      into for every index, so more blocks would be more work); 2. every block gives the row
+      `index % B`; 3. the sum over the blocks, each counted only where `index / B` is its number, is
+      the row wanted: one term is the row, all others are 0, so the sum is exact in any order (-0
+      becomes 0). The blocks are a dimension that the shard pass may share out, which the rows of a
+      table are not.
     Fails: UsageError for a share below 1.
     """
 

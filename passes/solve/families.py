@@ -1,15 +1,15 @@
 """Families of mappings: all kernels of a model share their batch out over the same axes.
 
 A beam that takes one kernel after another leaves a good layout for what the next kernel alone likes
-better, and pays for it in exchanges of activations, back and forth. Within a family no such exchange
-moves a whole image (or sentence) from node to node; what axes the family leaves free share out the
-other loops as ever. The search goes through the graph once a family, and the cheapest line is taken.
+better, and pays for it in exchanges of activations, back and forth. Within a family no exchange
+moves a whole image (or sentence) from node to node; the axes that the family leaves free share out
+the other loops as ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 from math import ceil, prod
 
@@ -27,8 +27,10 @@ from dojocc.passes.solve.candidates import (
     placed,
     pruned,
 )
-from dojocc.passes.solve.work import Work
+from dojocc.passes.solve.sharding import SIDES
+from dojocc.passes.solve.work import Work, block, with_physical
 from dojocc.runtime.axes import axis_size
+from dojocc.runtime.layout import DimShard, Layout
 
 SPARE = 0.15
 """How many more parts than images there may be."""
@@ -63,13 +65,12 @@ class Family:
             size += bytes_of(each, blocks)
         found = []
         for number in pruned(blocks, cycles, size, np.zeros(len(blocks), bool)):
-            row, column = (options[0][number // len(options[1])], options[1][number % len(options[1])])
-            found.append(
-                placed(work, joined(work, row, column), machine.grid, float(cycles[number]))
-            )
+            row, column = divmod(number, len(options[1]))
+            choice = joined(work, options[0][row], options[1][column])
+            found.append(placed(work, choice, machine.grid, float(cycles[number])))
         if not batch_first(work, self.batch):
             found += owner_computes(work, machine, cost)
-        return list({(each.operands, each.results): each for each in reversed(found)}.values())[::-1]
+        return found
 
     def side_options(self, work: Work, machine: Machine, side: int, batch: int) -> Iterator[Shared]:
         """Uses of one side, the batch where the family has it."""
@@ -150,3 +151,39 @@ def families(batch: int, machine: Machine) -> list[Family]:
         found.setdefault((each, *size), (share, Family(axes, (parts, others), batch)))
     best = sorted(found.values(), key=lambda row: -row[0])
     return [family for share, family in best if share >= LEAST_SHARE][:MOST]
+
+
+def along_lines(work: Work, wanted: Layout) -> list[Layout]:
+    """Layouts of a constant in which nodes of a line that want a part alike share it out, and other
+    lines hold copies: more bytes than a spread over all nodes, and each takes from its line only.
+    """
+    found = []
+    idle = idle_axes(wanted)
+    open_dims = [dim for dim, each in enumerate(wanted.dims) if not each.axes]
+    for axes in [(axis,) for axis in idle] + [tuple(idle)] * (len(idle) > 1):
+        ways = [extended(work, wanted, dim, axes) for dim in open_dims]
+        if ways:
+            found.append(min(ways, key=lambda layout: layout.bytes))
+    return found
+
+
+def idle_axes(wanted: Layout) -> list[str]:
+    """By side the axis, or digit of it, that a layout does not use."""
+    used = {axis for dim in wanted.dims for axis in dim.axes}
+    idle = []
+    for word in SIDES:
+        mine = {axis for axis in used if axis.endswith(word)}
+        if not mine:
+            idle.append(word)
+        elif len(mine) == 1 and word not in mine:
+            idle.append(("inner_" if f"outer_{word}" in mine else "outer_") + word)
+    return idle
+
+
+def extended(work: Work, wanted: Layout, dim: int, axes: tuple[str, ...]) -> Layout:
+    """The layout with one more dim shared out, over these axes."""
+    loop = work.loops[dim]
+    size = block(loop, prod(axis_size(axis, wanted.grid, wanted.split) for axis in axes))
+    dims = list(wanted.dims)
+    dims[dim] = DimShard(axes, size, 0, size, size)
+    return with_physical(work.results[0], replace(wanted, dims=tuple(dims)))
