@@ -4,7 +4,8 @@ of the peak.
 The share counts the model's multiply-accumulates, without padding, over what the matrix units of
 all live nodes could do in the modelled cycles. Beside it: the share of that time in which the
 matrix units work (padding included), in which thread 0 waits, and the busiest link's and port's own
-cycles as shares of all. No values are touched.
+cycles as shares of all. Under each row stand the ops that take the most cycles, with those of them
+in which they wait for what they read. Rows are printed as they come. No values are touched.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 from bench.measure import multiply_accumulates
 from dojocc.compiler import Options, compile_model
 from dojocc.runtime.errors import DojoError
-from dojocc.runtime.timing import time_program
+from dojocc.runtime.timing import TimingResult, time_program
 from dojocc.zoo import MODELS, build
 
+LISTED = 6
+"""Ops that are named for each model."""
 CASES = ("resnet50,batch=256:d1-training-tile", "bert,batch=64,length=512:d1-training-tile")
 MACS = 256
 
@@ -65,6 +68,8 @@ class Row:
     link: float
     port: float
     list_rows: int
+    heaviest: tuple[tuple[str, int, int], ...] = ()
+    """Ops with their cycles and what of them they wait."""
 
     @property
     def share(self) -> float:
@@ -94,23 +99,40 @@ def measured(case: Case, size: str = "paper", optimize: int = 3) -> Row:
         timing.busiest["links"] / timing.cycles,
         ports / timing.cycles,
         len(program.lists),
+        heaviest(timing),
     )
 
 
-def as_markdown(rows: list[Row], failures: list[str]) -> str:
+def heaviest(timing: TimingResult) -> tuple[tuple[str, int, int], ...]:
+    """The ops that take most of the latest node's thread 0."""
+    names = sorted(timing.by_op, key=lambda name: -timing.by_op[name])[:LISTED]
+    return tuple((name, timing.by_op[name], timing.by_op_waits.get(name, 0)) for name in names)
+
+
+HEADER = (
+    "| model | target | compile s (processor) | list rows | cycles | share of peak"
+    " | matrix units work | thread 0 waits | busiest link | busiest port |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def as_markdown(row: Row) -> str:
+    """A row of the table."""
+    shares = (row.share, row.matrix, row.waits, row.link, row.port)
+    text = " | ".join(f"{share:.1%}" for share in shares)
+    return (
+        f"| {row.case} | {row.case.target} | {row.compile_seconds:.1f} | {row.list_rows:,}"
+        f" | {row.cycles:,} | {text} |"
+    )
+
+
+def as_text(row: Row) -> str:
+    """What takes the time of a row."""
     lines = [
-        "| model | target | compile s (processor) | list rows | cycles | share of peak"
-        " | matrix units work | thread 0 waits | busiest link | busiest port |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"  {name}: {cycles:,} cycles ({cycles / row.cycles:.1%}), {waits:,} of them waiting"
+        for name, cycles, waits in row.heaviest
     ]
-    for row in rows:
-        shares = (row.share, row.matrix, row.waits, row.link, row.port)
-        text = " | ".join(f"{share:.1%}" for share in shares)
-        lines.append(
-            f"| {row.case} | {row.case.target} | {row.compile_seconds:.1f} | {row.list_rows:,}"
-            f" | {row.cycles:,} | {text} |"
-        )
-    return "\n".join([*lines, *failures])
+    return "\n".join([f"{row.case}, the ops that take most:", *lines])
 
 
 def main(words: list[str]) -> int:
@@ -124,12 +146,16 @@ def main(words: list[str]) -> int:
     except ValueError as error:
         parser.error(str(error))
     rows: list[Row] = []
-    failures: list[str] = []
+    failed = False
+    print(HEADER, flush=True)
     for case in cases:
         print(f"bench: {case} on {case.target}", file=sys.stderr)
         try:
             rows.append(measured(case, options.size, options.optimize))
+            print(as_markdown(rows[-1]), flush=True)
         except DojoError as error:
-            failures.append(f"| {case} | {case.target} | failed: {error.what}: {error.numbers} |")
-    print(as_markdown(rows, failures))
-    return 1 if failures else 0
+            failed = True
+            print(f"| {case} | {case.target} | failed: {error.what}: {error.numbers} |", flush=True)
+    for row in rows:
+        print(as_text(row))
+    return int(failed)

@@ -36,4 +36,18 @@ def test_shares_are_of_the_model_without_padding() -> None:
     assert row.nodes == len(load_target("d1-die").live_nodes())
     assert row.share == row.macs / (256 * row.nodes * row.cycles)
     assert 0 < row.share < row.matrix < 1
-    assert f"| {row.cycles:,} | {row.share:.1%} |" in as_markdown([row], [])
+    assert f"| {row.cycles:,} | {row.share:.1%} |" in as_markdown(row)
+
+
+def test_the_ops_that_take_most_are_named(capsys) -> None:
+    assert main(["mlp:d1-die", "--size", "tiny"]) == 0
+    header, _, line, title, first, *_ = capsys.readouterr().out.splitlines()
+    assert header.count("|") == line.count("|")
+    assert title == "mlp, the ops that take most:"
+    row = measured(Case.of("mlp:d1-die"), "tiny")
+    name, cycles, waits = row.heaviest[0]
+    assert first == (
+        f"  {name}: {cycles:,} cycles ({cycles / row.cycles:.1%}), {waits:,} of them waiting"
+    )
+    spent = [cycles for _, cycles, _ in row.heaviest]
+    assert spent == sorted(spent, reverse=True) and sum(spent) <= row.cycles
