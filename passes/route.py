@@ -100,8 +100,7 @@ class Route(Pass):
                 continue
             relay = relay_of(ctx.resources, each, len(nodes))
             if relay is not None:
-                made.spelt += relay_lists(each, relay)
-                made.passed.update(lists_numbered(each))
+                made.relay(each, relay, nodes, plan.program.shape[1])
                 continue
             segments = segments_of(ctx.resources, each)
             if not len(segments):
@@ -125,15 +124,28 @@ class Route(Pass):
 class Lists:
     """`pushed`: rows of exchanges; `shared`: the numbers of those that move the same between the
     same nodes. `spelt`: entries of all else. `steps`: numbers of the lists that are collectives'
-    steps; their flows are routed as one set. `passed`: those of relays, whose links carry about
-    what ports carry.
+    steps; their flows are routed as one set. `passed`: by the number of a relay's first
+    list, which nodes talk in it [2, pairs]; its links carry about what ports carry.
     """
 
     pushed: list[np.ndarray] = field(default_factory=list)
     shared: dict[Pushes, list[int]] = field(default_factory=dict)
     spelt: list[np.ndarray] = field(default_factory=list)
     steps: set[int] = field(default_factory=set)
-    passed: set[int] = field(default_factory=set)
+    passed: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def relay(self, op: ExchangeOp, relay: RelaySteps, nodes: np.ndarray, columns: int) -> None:
+        """Rows of a relayed exchange, folded by themselves: its entries are millions on a tile."""
+        self.pushed.append(folded(joined(ENTRY_DTYPE, relay_lists(op, relay)), columns))
+        pairs = np.unique(
+            np.concatenate(
+                [
+                    step.moves["src_node"].astype(np.int64) * len(nodes) + step.moves["dst_node"]
+                    for step in relay.steps
+                ]
+            )
+        )
+        self.passed[op.number.value.data] = nodes[np.stack(np.divmod(pairs, len(nodes)))]
 
     def rows(self, columns: int) -> np.ndarray:
         """All rows, by list."""
@@ -159,12 +171,18 @@ class Lists:
             )
             for each, numbers in self.shared.items()
         ]
+        parts += [
+            Transfers(np.full(len(ends[0]), number), *ends, np.zeros(len(ends[0]), np.int64))
+            for number, ends in self.passed.items()
+        ]
         number, source, end, amount = (
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("number", "src", "dst", "packets")
         )
         shared = {numbers[0]: numbers for numbers in self.shared.values()}
-        table = route_lists(target, Transfers(number, source, end, amount, shared), self.passed)
+        table = route_lists(
+            target, Transfers(number, source, end, amount, shared), set(self.passed)
+        )
         return collective_routes(target, table, src[own], dst[own], packets[own])
 
 
