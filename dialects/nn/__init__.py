@@ -56,7 +56,8 @@ from dojocc.dialects.nn.normalisation import (
     LogSoftmaxOp,
     SoftmaxOp,
 )
-from dojocc.dialects.nn.reduction import ArgReduceOp, ReduceOp, ReduceWindowOp
+from dojocc.dialects.nn.pooling import ReduceWindowOp
+from dojocc.dialects.nn.reduction import ArgReduceOp, ReduceOp
 from dojocc.dialects.nn.unary import (
     AbsOp,
     CeilOp,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
@@ -12,6 +12,8 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, prop_def, result_def
 
 from dojocc.dialects.domain import Affine, Dim, IterationDomain, dim
+from dojocc.dialects.nn.convolution_dims import Dims, dims_of
+from dojocc.dialects.nn.convolution_gradient import backward, batch_as_channels, regrouped
 from dojocc.dialects.nn.rules import (
     require,
     require_length,
@@ -31,26 +33,6 @@ MOST_PADDED = 2
 """Dims padded without a copy: an access of the machine has bounds on two coordinates."""
 
 
-class Dims(NamedTuple):
-    """Where the dims of input (and result) and weights stand for a layout and spatial rank."""
-
-    batch: int
-    channel: int
-    spatial: tuple[int, ...]
-    out_channel: int
-    in_channel: int
-    kernel: tuple[int, ...]
-
-
-def dims_of(layout: str, spatial: int) -> Dims:
-    """nchw goes with OIHW weights, nhwc with HWIO."""
-    if layout == "nchw":
-        behind = tuple(range(2, 2 + spatial))
-        return Dims(0, 1, behind, 0, 1, behind)
-    middle = tuple(range(1, 1 + spatial))
-    return Dims(0, 1 + spatial, middle, spatial + 1, spatial, tuple(range(spatial)))
-
-
 @nn_op
 class ConvolutionOp(NNOp):
     """y[n, o, s] = sum of x[n, c, s * stride + k * rhs_dilation - padding] w[o, c, k] over c, k.
@@ -61,6 +43,7 @@ class ConvolutionOp(NNOp):
     name = "nn.convolution"
     FUSIBLE: ClassVar[str] = "contraction"
     COMPOSITE: ClassVar[bool] = True
+    GRADIENT: ClassVar[str] = "rule"
 
     x = operand_def(TensorType)
     w = operand_def(TensorType)
@@ -193,6 +176,20 @@ class ConvolutionOp(NNOp):
             groups=p.groups,
             layout=p.layout,
         )
+
+    def gradient(self, b: OpList, upstream: SSAValue) -> list[SSAValue | None] | None:
+        x, w = (type.get_shape() for type in self.types)
+        by_x, by_w = backward(self.p, x, w, self.result_type.get_shape(), self.at)
+        turned = b("reverse", regrouped(b, self.w, w, self.p.groups, self.at), dims=self.at.kernel)
+        found = b(ConvolutionOp, upstream, turned, **by_x)
+        deep = batch_as_channels(b, self.x, x, self.p.groups, self.at)
+        # The dims of a result, in the order in which weights have theirs: to and fro.
+        order = (self.at.channel, self.at.batch, *self.at.spatial)
+        if self.p.layout == "nhwc":
+            order = (*self.at.spatial, self.at.batch, self.at.channel)
+        kernel = b("transpose", upstream, permutation=order)
+        taps = b(ConvolutionOp, deep, kernel, **by_w)
+        return [found, b("transpose", taps, permutation=order)]
 
     def iteration_domain(self) -> IterationDomain | None:
         p, at = self.p, self.at

@@ -217,7 +217,7 @@ class PadOp(Movement):
     """`low` and `high` values at the edges (negative ones crop), `interior` between elements."""
 
     name = "nn.pad"
-    GRADIENT: ClassVar[str] = "rule"  # where no edge is negative
+    GRADIENT: ClassVar[str] = RULE
 
     x = operand_def(TensorType)
     value = operand_def(TensorType)
@@ -253,16 +253,21 @@ class PadOp(Movement):
         return pad_interior(arrays[0], p.low, p.high, p.interior, arrays[1].reshape(()))
 
     def gradient(self, b: OpList, upstream: SSAValue) -> Gradients:
-        p = self.p
-        if min((*p.low, *p.high), default=0) < 0 or 0 in self.types[0].get_shape():
-            return None
-        sizes = self.result_type.get_shape()
-        limit = [size - high for size, high in zip(sizes, p.high, strict=True)]
-        strides = [gap + 1 for gap in p.interior]
-        by_x = b("slice", upstream, start=p.low, limit=limit, strides=strides)
-        every = range(len(sizes))
-        inside = b("reduce", by_x, kind="sum", dims=every)
-        return [by_x, b("subtract", b("reduce", upstream, kind="sum", dims=every), inside)]
+        p, source = self.p, self.types[0].get_shape()
+        every = range(len(source))
+        whole = b("reduce", upstream, kind="sum", dims=every)
+        if 0 in source:
+            return [b.splat(0, self.x), whole]
+        zero = b.scalar(0, self.types[0].element_type)
+        back = upstream
+        cropped = [[max(-edge, 0) for edge in edges] for edges in (p.low, p.high)]
+        if any(map(any, cropped)):  # what was cropped had no part in the result
+            back = b("pad", back, zero, low=cropped[0], high=cropped[1], interior=[0] * len(source))
+        rows = zip(p.low, source, p.interior, strict=True)
+        limit = [max(low, 0) + dilated(size, gap + 1) for low, size, gap in rows]
+        start, strides = [max(low, 0) for low in p.low], [gap + 1 for gap in p.interior]
+        by_x = b("slice", back, start=start, limit=limit, strides=strides)
+        return [by_x, b("subtract", whole, b("reduce", by_x, kind="sum", dims=every))]
 
     def iteration_domain(self) -> IterationDomain | None:
         """Without interior padding; an index outside the operand reads the padding value."""

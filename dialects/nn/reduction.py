@@ -1,4 +1,4 @@
-"""Reductions over whole dims (reduce, arg_reduce) and over windows (reduce_window)."""
+"""Reductions over whole dims: reduce and arg_reduce."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ from xdsl.dialects.builtin import TensorType, i1, i32
 from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, prop_def, result_def
 
-from dojocc.dialects.domain import Affine, Dim, IterationDomain, dim, identity
+from dojocc.dialects.domain import Dim, IterationDomain, dim, identity
 from dojocc.dialects.nn.rules import (
     require,
     require_axes,
     require_axis,
     require_float,
-    require_length,
     require_word,
 )
-from dojocc.dialects.nn.windows import dilated, pad_interior, window_count, windows
-from dojocc.dialects.numerics import Numerics, start_of
+from dojocc.dialects.numerics import Numerics
 from dojocc.dialects.op import ZERO_GRADIENT, Cost, NNOp, OpList, Types, nn_op
 from dojocc.dialects.properties import INT, INTS, WORD
 from dojocc.dialects.types import elements, tensor, text_of
 
 REDUCE_KINDS = ("sum", "mean", "max", "min", "prod")
-WINDOW_KINDS = ("sum", "max")
 ARG_KINDS = ("max", "min")
 
 
@@ -48,7 +45,7 @@ class ReduceOp(NNOp):
 
     name = "nn.reduce"
     FUSIBLE: ClassVar[str] = "reduction"
-    GRADIENT: ClassVar[str] = "rule"  # sum, mean, max and min; not prod
+    GRADIENT: ClassVar[str] = "rule"
 
     x = operand_def(TensorType)
     result = result_def(TensorType)
@@ -98,7 +95,7 @@ class ReduceOp(NNOp):
         p, shape = self.p, self.types[0].get_shape()
         kept = [axis for axis in range(len(shape)) if axis not in p.dims]
         if p.kind == "prod":
-            return None
+            return [_others(b, self.x, p.dims, b.broadcast(upstream, shape, kept))]
         spread = b.broadcast(upstream, shape, kept)
         if p.kind == "sum":
             return [spread]
@@ -147,76 +144,33 @@ class ArgReduceOp(NNOp):
         return IterationDomain(_reduced_dims(shape, (axis,)), (identity(len(shape)),), (kept,))
 
 
-@nn_op
-class ReduceWindowOp(NNOp):
-    """Max or sum over a window sliding along every dim; `padding` is low and high of each dim.
+def _others(b: OpList, x: SSAValue, dims: Sequence[int], upstream: SSAValue) -> SSAValue:
+    """For each element the product of all others along `dims`, times `upstream`.
 
-    Padded places count as 0 for a sum and as the lowest value for a max.
+    Products of what stands before and behind, by doubling: right where elements are 0, too.
     """
+    type: Any = x.type
+    shape = type.get_shape()
+    kept = [axis for axis in range(len(shape)) if axis not in dims]
+    order = [*kept, *dims]
+    count = prod(shape[axis] for axis in dims)
+    flat = [*(shape[axis] for axis in kept), count]
+    line = b("reshape", b("transpose", x, permutation=order), shape=flat)
+    one = b.scalar(1, type.element_type)
 
-    name = "nn.reduce_window"
-    FUSIBLE: ClassVar[str] = "window"
+    def moved(value: SSAValue, by: int) -> SSAValue:
+        """Elements `by` places on (back, if negative), ones where none come from."""
+        low, high = [0] * len(flat), [0] * len(flat)
+        low[-1], high[-1] = by, -by
+        return b("pad", value, one, low=low, high=high, interior=[0] * len(flat))
 
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
-    kind = prop_def(WORD)
-    window = prop_def(INTS)
-    strides = prop_def(INTS)
-    padding = prop_def(INTS)
-    dilation = prop_def(INTS)
-
-    @classmethod
-    def infer(cls, types: Types, p: Any) -> list[TensorType]:
-        x = types[0]
-        rank = x.get_num_dims()
-        require_word(cls.name, "kind", p.kind, WINDOW_KINDS)
-        require(x.element_type != i1, cls.name, "needs a numeric tensor", text_of(x))
-        require_length(cls.name, "padding", p.padding, 2 * rank)
-        require(
-            min(p.padding, default=0) >= 0, cls.name, "padding is negative", str(list(p.padding))
-        )
-        for prop in ("window", "strides", "dilation"):
-            value = getattr(p, prop)
-            require_length(cls.name, prop, value, rank)
-            require(
-                min(value, default=1) >= 1, cls.name, f"{prop} must be at least 1", str(list(value))
-            )
-        sizes = []
-        for axis, size in enumerate(x.get_shape()):
-            span = dilated(p.window[axis], p.dilation[axis])
-            length = size + p.padding[2 * axis] + p.padding[2 * axis + 1]
-            sizes.append(window_count(length, span, p.strides[axis]))
-            require(
-                sizes[-1] > 0,
-                cls.name,
-                f"the window is larger than the padded input along dim {axis}",
-                f"window spans {span}, input {length}",
-            )
-        return [tensor(sizes, x.element_type)]
-
-    def compute(self, arrays: Sequence[np.ndarray], numerics: Numerics) -> np.ndarray:
-        p, (x,) = self.p, arrays
-        start = start_of(p.kind, x.dtype)
-        none = [0] * x.ndim
-        padded = pad_interior(x, p.padding[0::2], p.padding[1::2], none, start)
-        view = windows(padded, p.window, p.strides, p.dilation)
-        # Taps are folded one after another in row-major order in every numerics: windows are small.
-        total = np.full(view.shape[: x.ndim], start, x.dtype)
-        fold = np.maximum if p.kind == "max" else np.add
-        for tap in np.ndindex(*p.window):
-            total = fold(total, view[(..., *tap)])
-        return total
-
-    def cost(self) -> Cost:
-        return Cost(prod(self.p.window) * elements(self.result_type), self.moved_bytes())
-
-    def iteration_domain(self) -> IterationDomain:
-        p, shape = self.p, self.result_type.get_shape()
-        rank = len(shape)
-        outer = tuple(Dim(f"d{axis}", size, "parallel") for axis, size in enumerate(shape))
-        inner = tuple(Dim(f"k{axis}", size, "reduction") for axis, size in enumerate(p.window))
-        source = tuple(
-            Affine(((axis, p.strides[axis]), (rank + axis, p.dilation[axis])), -p.padding[2 * axis])
-            for axis in range(rank)
-        )
-        return IterationDomain(outer + inner, (source,), (identity(rank),))
+    sides = []
+    for sign in (1, -1):
+        side, step = moved(line, sign), 1
+        while step < count:
+            side = b("multiply", side, moved(side, sign * step))
+            step *= 2
+        sides.append(side)
+    others = b("reshape", b("multiply", *sides), shape=[shape[axis] for axis in order])
+    back = b("transpose", others, permutation=np.argsort(order))
+    return b("multiply", upstream, back)
