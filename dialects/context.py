@@ -23,12 +23,16 @@ DIALECTS: tuple[Dialect, ...] = (Builtin, Func, NN, Mesh, Tile, DISA)
 @dataclass
 class DojoContext(Context):
     """`resources`: arrays of large constants by key; `remarks`: what passes have to say;
-    `choices`: by source location, the mappings weighed for its kernels.
+    `choices`: by source location, the mappings weighed for its kernels; `parameters`: what inputs
+    that were constants held. With `keep_weights` frontends leave every weight of the model a
+    resource by its own name, however small, and compute nothing from weights.
     """
 
     target: Target | None = None
     resources: dict[str, np.ndarray] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    parameters: dict[str, np.ndarray] = field(default_factory=dict)
+    keep_weights: bool = False
     choices: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -22,7 +22,14 @@ from dojocc.options import Options
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.emit import emit_program
-from dojocc.passes.pipeline import PIPELINE, Step, default_passes, pipeline_text, run_pipeline
+from dojocc.passes.pipeline import (
+    PIPELINE,
+    TRAINING,
+    Step,
+    default_passes,
+    pipeline_text,
+    run_pipeline,
+)
 from dojocc.passes.relay import Relays
 from dojocc.passes.solve.blocking import ACCUMULATORS
 from dojocc.report.mapping import mapping_of
@@ -69,7 +76,8 @@ def compile_model(
     A model that does not fit is planned again with other options, and the error names those that
     then work.
     """
-    wanted = PIPELINE if steps is None else steps
+    whole = PIPELINE if options.training is None else (*TRAINING, *PIPELINE)
+    wanted = whole if steps is None else steps
     model = opened(model)
     try:
         with one_blas_thread():
@@ -105,6 +113,7 @@ def _compile(
     start = time.perf_counter()
     context = DojoContext()
     context.target = options.machine()
+    context.keep_weights = options.training is not None
     passes = chosen_passes(options, steps, stop_at)
     watch = watch or (lambda name, number, count: None)
     watch("import", 0, len(passes) + 2)
@@ -153,6 +162,8 @@ def chosen_passes(options: Options, steps: Sequence[Step], stop_at: str | None) 
         "shard": {"dram": options.dram},
         "tile": {},
     }
+    if options.training is not None:
+        chosen |= options.training.passes()
     if any(step.make is Relays for step in wanted):
         chosen["shard"]["relay_worth"] = Relays().worth
     if options.optimize >= BLOCKS_FROM:

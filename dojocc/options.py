@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dojocc.frontends.read import Shapes
+from dojocc.passes.expose_parameters import EVERY
 from dojocc.passes.precision import PRECISIONS
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.target import Target
@@ -19,9 +20,48 @@ Defects = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
+class Training:
+    """What makes a training step of a model: options of the passes of TRAINING, by the same names.
+
+    `parameters`, `frozen` and `inputs` are patterns of names (expose-parameters); `statistics` is
+    the momentum of batch norms' running statistics.
+    """
+
+    loss: str = "cross-entropy"
+    axis: int = -1
+    output: str = ""
+    keep: bool = True
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    nesterov: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    decay: float = 0.0
+    clip: float = 0.0
+    undecayed: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = EVERY
+    frozen: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    statistics: float = 0.1
+
+    def passes(self) -> dict[str, dict[str, object]]:
+        """Options by pass."""
+        names = {"names": self.parameters, "frozen": self.frozen, "inputs": self.inputs}
+        judged = ("loss", "axis", "output", "keep")
+        moved = ("optimizer", "momentum", "nesterov", "beta1", "beta2", "epsilon", "decay")
+        return {
+            "expose-parameters": names,
+            "batch-statistics": {"momentum": self.statistics},
+            "differentiate": {name: getattr(self, name) for name in judged},
+            "descend": {name: getattr(self, name) for name in (*moved, "clip", "undecayed")},
+        }
+
+
+@dataclass(frozen=True)
 class Options:
     """What a user may choose. `defects` is {"nodes": [[row, col], ...], "links": [...]}; without
-    `dram`, all constants stay in SRAM."""
+    `dram`, all constants stay in SRAM. With `training` the program is a step of it."""
 
     target: str | Path | Target = "d1-die"
     precision: str = "bf16"
@@ -30,6 +70,7 @@ class Options:
     optimize: int = 2
     seed: int = 0
     dram: bool = True
+    training: Training | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -22,12 +22,16 @@ from dojocc.dialects.location import without_location
 from dojocc.dialects.verify import InvalidModule, Known, verify_module
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
+from dojocc.passes.batch_statistics import BatchStatistics
 from dojocc.passes.canonicalise import Canonicalise
 from dojocc.passes.channels_last import ChannelsLast
 from dojocc.passes.chunk import Chunk
 from dojocc.passes.cut_depth import CutDepth
 from dojocc.passes.decompose import Decompose
+from dojocc.passes.descend import Descend
+from dojocc.passes.differentiate import Differentiate
 from dojocc.passes.errors import PassBroken, PipelineError
+from dojocc.passes.expose_parameters import ExposeParameters
 from dojocc.passes.fold import Fold
 from dojocc.passes.fold_batch_norm import FoldBatchNorm
 from dojocc.passes.fuse import Fuse
@@ -82,12 +86,21 @@ PIPELINE: tuple[Step, ...] = (
     Step(Select, "instructions"),
 )
 
+TRAINING: tuple[Step, ...] = (
+    Step(InferShapes, "later passes trust every type"),
+    Step(ExposeParameters, "what is trained comes in anew each step"),
+    Step(BatchStatistics, "batch norms in training look at their batch"),
+    Step(Differentiate, "the loss and its gradients, on the model as it was written"),
+    Step(Descend, "the optimizer: from here on a step is a model like any other"),
+)
+"""What makes a training step of a model, ahead of PIPELINE."""
+
 Callback = Callable[[Pass, ModuleOp], None]
 
 
 def available_passes() -> dict[str, type[Pass]]:
-    """Every pass by name: those of the pipeline and those of outside packages."""
-    passes = {step.make.name: step.make for step in PIPELINE}
+    """Every pass by name: those of the pipelines and those of outside packages."""
+    passes = {step.make.name: step.make for step in (*PIPELINE, *TRAINING)}
     for point in entry_points(group=ENTRY_POINTS):
         if point.name in passes:
             raise PipelineError(

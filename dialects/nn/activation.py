@@ -1,7 +1,7 @@
 """Activation functions: each is a formula over simpler element-wise ops, written once.
 
 The formula is the decomposition; the reference runs it on arrays in FP32, so both round at the same
-places. Gradients go through the decomposition.
+places. Gradients go through the decomposition, where no better rule is written.
 """
 
 from __future__ import annotations
@@ -160,9 +160,13 @@ class SoftplusOp(Activation):
 
     name = "nn.softplus"
     FLOPS: ClassVar[int] = 6
+    GRADIENT: ClassVar[str] = "rule"
 
     def formula(self, b: OpList, x: SSAValue) -> SSAValue:
         return _softplus(b, x)
+
+    def slope(self, b: OpList) -> SSAValue | None:
+        return b("logistic", self.x)  # at 0, too, where the formula has a kink
 
 
 @nn_op

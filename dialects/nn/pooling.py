@@ -128,7 +128,7 @@ class ReduceWindowOp(NNOp):
         p, shape, rank = self.p, self.types[0].get_shape(), self.types[0].get_num_dims()
         low, high = p.padding[0::2], p.padding[1::2]
         element = self.types[0].element_type
-        lowest = b.scalar(start_of("max", dtype_of(element)), element)
+        lowest = b.scalar(float(start_of("max", dtype_of(element))), element)
         source, none = self.x, [0] * rank
         if any(p.padding):
             source = b("pad", self.x, lowest, low=low, high=high, interior=none)

@@ -15,7 +15,7 @@ from xdsl.ir import Attribute, Block, SSAValue
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.nn import NN_OPS, TypeRuleError, build, constant_properties
-from dojocc.dialects.types import dtype_of
+from dojocc.dialects.types import dtype_of, element_type_of
 
 INT32 = np.iinfo(np.int32)
 
@@ -106,6 +106,19 @@ class Builder:
                 f"{name}: a tensor of shape {shape_text(array.shape)} has no elements"
             )
         return self.emit("constant", **constant_properties(array, name, self.context.resources))
+
+    def weight(self, array: np.ndarray, name: str) -> SSAValue:
+        """A constant that is a weight of the model: where its name matters, always a resource."""
+        if not self.context.keep_weights or array.dtype.kind != "f" or array.size == 0:
+            return self.constant(array, name)
+        array = to_device_dtype(array, name)
+        resources = self.context.resources
+        key, number = name, 1
+        while key in resources and resources[key] is not array:
+            key, number = f"{name}.{number}", number + 1
+        resources[key] = array
+        shape, element_type = array.shape, element_type_of(array.dtype)
+        return self.emit("constant", resource=key, shape=shape, element_type=element_type)
 
     def full(self, number: float, shape: Sequence[int], element_type: Attribute = f32) -> SSAValue:
         """A tensor of one number."""

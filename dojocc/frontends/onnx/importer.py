@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,15 @@ class Importer:
         self.constants: dict[tuple[int, str], tuple[np.ndarray, SSAValue]] = {}
         self.versions = {row.domain: row.version for row in source.model.opset_import}
         self.functions = {(f.domain, f.name): f for f in source.model.functions}
+        self.weights: set[str] = set()  # names that stay weights: nothing is computed from them
 
     # The graph
 
     def run(self, shapes: Shapes | None) -> ModuleOp:
         graph = self.source.model.graph
         scope = Scope({t.name: constant_array(t, self.source) for t in graph.initializer})
+        if self.context.keep_weights:
+            self.weights = {t.name for t in graph.initializer if is_weight(t)}
         inputs = [value for value in graph.input if value.name not in scope]
         arguments = []
         for value, shape in zip(
@@ -218,7 +222,7 @@ class Importer:
         node = Node(proto, operands, opset, self.builder, self.materialise, kinds)
         if proto.op_type in CONTROL and proto.domain in STANDARD:
             return control(self, node, scope, where)
-        if foldable(node):
+        if foldable(node) and not self.weights & set(proto.input):
             folded = fold(node)
             if folded is not None:
                 return [(value, kind_of(value)) for value in folded]
@@ -302,7 +306,8 @@ class Importer:
             check_not_nan(array, name)
             if array.size:
                 self.remark(f"constant {name!r}", int(helper.np_dtype_to_tensor_dtype(array.dtype)))
-            self.constants[key] = (array, self.builder.constant(array, name or "constant"))
+            build = self.builder.weight if name in self.weights else self.builder.constant
+            self.constants[key] = (array, build(array, name or "constant"))
         return self.constants[key][1]
 
     def refuse(self, proto: NodeProto, opset: int, where: str, reason: str) -> None:
@@ -318,6 +323,12 @@ class Importer:
         narrow = narrowing(kind)
         if narrow is not None:
             self.context.remarks.append(f"{what}: {type_name(kind)} becomes {narrow}")
+
+
+def is_weight(tensor: onnx.TensorProto) -> bool:
+    """More than one float number."""
+    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+    return (*kinds, onnx.TensorProto.BFLOAT16).count(tensor.data_type) > 0 and prod(tensor.dims) > 1
 
 
 def _attributes(rows: Sequence[tuple[str, int]]) -> ArrayAttr[DictionaryAttr]:

@@ -100,7 +100,7 @@ class TextImporter:
                 bad = int((~np.isfinite(array)).sum())
                 what = f"weight {name!r} has {bad} NaN or infinite numbers of {array.size}"
                 raise self.source.error(what, key)
-            return self.builder.constant(array, name)
+            return self.builder.weight(array, name)
         except (WeightError, BuildError) as error:
             raise self.source.error(str(error), key) from error
 

@@ -135,7 +135,7 @@ class Importer:
     def constant(self, held: Held) -> SSAValue:
         self.remark(f"constant {held.name!r}", held.dtype)
         check_numbers(held, self.builder.location)
-        return self.builder.constant(held.array, held.name)
+        return self.builder.weight(held.array, held.name)
 
     def meta(self, reference: Reference) -> Meta:
         held = self.graph.held.get(reference.name)
