@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import Rewriter
 
 from dojocc.dialects.context import DojoContext
-from dojocc.dialects.function import result_names
+from dojocc.dialects.function import input_roles, result_names
 from dojocc.dialects.location import copy_location, get_location
 from dojocc.dialects.nn import ConstantOp, FusedOp, YieldOp
 from dojocc.dialects.op import NNOp
@@ -39,6 +39,9 @@ class Precision(Pass):
       3. Results of regions are bf16, but for those that reach the function's result through
          movement only, which stay f32. Movement ops follow their operand.
       4. Where the types then differ, a region of one conversion is put between.
+      5. In a training step, inputs with a role (parameters, state, settings) stay f32, and so does
+         what no contraction or take reads, however indirectly: the loss, gradients of parameters,
+         the optimizer. The matrix unit reads rounded copies of f32 master weights.
       Integer and i1 tensors stay as they are.
     Fails: PipelineError for another precision; UnsupportedError for a module that has bf16 already.
     """
@@ -83,8 +86,11 @@ def to_bf16(function: FuncOp) -> None:
     """Set the types of one function."""
     block = function.body.block
     final = reaches_result(block)
-    for argument in list(block.args):
-        if element(argument) == f32:
+    roles = input_roles(function)
+    if any(roles):
+        final |= never_multiplied(block)
+    for argument, role in zip(list(block.args), roles, strict=True):
+        if element(argument) == f32 and role is None:
             retype(argument, bf16)
     for op in nn_ops(block):
         match op:
@@ -114,6 +120,19 @@ def reaches_result(block: Block) -> set[SSAValue]:
         owner = value.owner
         if isinstance(owner, NNOp) and owner.FUSIBLE == "movement":
             waiting += owner.operands
+    return found
+
+
+def never_multiplied(block: Block) -> set[SSAValue]:
+    """Values that reach no operand of a contraction or take, directly or through other ops."""
+    multiplied: set[SSAValue] = set()
+    found: set[SSAValue] = set()
+    for op in reversed(list(nn_ops(block))):
+        read = {op.operands[n] for n in weight_operands(op)} if isinstance(op, FusedOp) else set()
+        if any(result in multiplied for result in op.results):
+            read.update(op.operands)
+        multiplied |= read
+        found.update(result for result in op.results if result not in multiplied)
     return found
 
 
