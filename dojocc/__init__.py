@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from dojocc.api import compile, load
     from dojocc.runtime.program import Program
     from dojocc.session import Session
+    from dojocc.training.trainer import Trainer
 
 __version__ = "0.1.0"
-__all__ = ["Program", "Session", "__version__", "compile", "load"]
+__all__ = ["Program", "Session", "Trainer", "__version__", "compile", "load"]
 
 HOMES = {
     "compile": "dojocc.api",
     "load": "dojocc.api",
     "Program": "dojocc.runtime.program",
     "Session": "dojocc.session",
+    "Trainer": "dojocc.training.trainer",
 }
 
 

@@ -6,11 +6,12 @@ left, that the module has the form it should have, and that it verifies.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
@@ -48,6 +49,7 @@ from dojocc.passes.split_takes import SplitTakes
 from dojocc.passes.tile import Tile
 
 ENTRY_POINTS = "dojocc.passes"
+EXPONENT = re.compile(r"-?\d+(\.\d+)?e[-+]?\d+")
 
 
 class Step(NamedTuple):
@@ -145,12 +147,19 @@ def parse_passes(text: str) -> tuple[Pass, ...]:
 
 
 def _configured(make: type[Pass], spec: ArgSpec) -> Pass:
+    rows = spec.parameters.items()
+    values = {name: tuple(map(_number, found)) for name, found in rows}
     try:
-        return make.from_spec(spec)
+        return make.from_spec(ArgSpec(spec.name, values))
     except ValueError as error:
         raise PipelineError(
             f"pass '{spec.name}' does not take these options", where=str(spec), help=str(error)
         ) from error
+
+
+def _number(value: Any) -> Any:
+    """A number with an exponent, such as 1e-08, which xDSL prints and reads as a word."""
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
 def pipeline_text(passes: Iterable[Pass]) -> str:

@@ -12,9 +12,9 @@ from xdsl.utils.arg_spec import parse_pipeline
 from dojocc.dialects.forms import FORMS
 from dojocc.passes import base, pipeline
 from dojocc.passes.base import PARTS, SAME, Pass
-from dojocc.passes.pipeline import PIPELINE, parse_passes, pipeline_text
+from dojocc.passes.pipeline import PIPELINE, TRAINING, parse_passes, pipeline_text
 
-PASSES = sorted({step.make for step in PIPELINE}, key=lambda make: make.name)
+PASSES = sorted({step.make for step in (*PIPELINE, *TRAINING)}, key=lambda make: make.name)
 PASSES_FOLDER = Path(base.__file__).resolve().parent
 every_pass = pytest.mark.parametrize("make", PASSES, ids=lambda make: make.name)
 
@@ -48,7 +48,9 @@ def test_options_survive_text(make: type[Pass]) -> None:
     assert parse_passes(pipeline_text([plain])) == (plain,)
     for field in dataclasses.fields(make):
         value = getattr(plain, field.name)
-        other = value + 1 if type(value) in (int, float) else value
+        other = value + 1 if type(value) is int else value
+        if type(value) is float:
+            other = value / 2 or 0.5  # a share stays a share
         changed = dataclasses.replace(plain, **{field.name: other})
         assert parse_passes(str(changed.spec(include_default=True))) == (changed,)
 

@@ -22,6 +22,7 @@ from dojocc.runtime.errors import DojoError
 COMMANDS: dict[str, str] = {
     "compile": "a model to a program, or to any level on the way",
     "run": "a program on inputs, or its predicted cycles",
+    "train": "a model on data, as one program run step after step",
     "check": "what of a model is supported, and whether it fits; writes nothing",
     "opt": "passes of your choice on a model or an IR file",
     "asm": "an assembly file to a program",

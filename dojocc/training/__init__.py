@@ -1,0 +1,1 @@
+"""Training: the trainer, its data, checkpoints, metrics and learning rates."""
