@@ -47,11 +47,11 @@ class Training:
 
     def passes(self) -> dict[str, dict[str, object]]:
         """Options by pass."""
-        names = {"names": self.parameters, "frozen": self.frozen, "inputs": self.inputs}
+        names: dict[str, object] = {"names": self.parameters, "frozen": self.frozen}
         judged = ("loss", "axis", "output", "keep")
         moved = ("optimizer", "momentum", "nesterov", "beta1", "beta2", "epsilon", "decay")
         return {
-            "expose-parameters": names,
+            "expose-parameters": names | {"inputs": self.inputs},
             "batch-statistics": {"momentum": self.statistics},
             "differentiate": {name: getattr(self, name) for name in judged},
             "descend": {name: getattr(self, name) for name in (*moved, "clip", "undecayed")},

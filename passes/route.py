@@ -172,8 +172,8 @@ class Lists:
             for each, numbers in self.shared.items()
         ]
         parts += [
-            Transfers(np.full(len(ends[0]), number), *ends, np.zeros(len(ends[0]), np.int64))
-            for number, ends in self.passed.items()
+            Transfers(np.full(len(giver), number), giver, reader, np.zeros(len(giver), np.int64))
+            for number, (giver, reader) in self.passed.items()
         ]
         number, source, end, amount = (
             np.concatenate([getattr(part, name) for part in parts])
