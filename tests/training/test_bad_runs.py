@@ -15,8 +15,8 @@ import pytest
 import dojocc
 from dojocc import zoo
 from dojocc.cli.main import main
-from dojocc.runtime.errors import DojoError, InputError, UsageError
 from dojocc.runtime import files
+from dojocc.runtime.errors import DojoError, InputError, UsageError
 from dojocc.training import checkpoint
 from dojocc.training.errors import BadBatch, CheckpointError, Diverged
 from dojocc.training.rates import Schedule
