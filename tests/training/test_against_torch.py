@@ -1,4 +1,4 @@
-"""A convolutional network trained on the machine and in PyTorch, from the same weights and batches."""
+"""A convolutional network trained here and in PyTorch, from the same weights and batches."""
 
 from __future__ import annotations
 
