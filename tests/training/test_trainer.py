@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 import dojocc
 from dojocc import zoo
+from dojocc.runtime.verify import verify
 from dojocc.training.rates import Schedule
 
 SAMPLES, WIDTH, CLASSES = 48, 20, 10
@@ -114,6 +115,22 @@ def test_sgd_with_momentum_and_decay_is_numpys(sgd: dojocc.Trainer) -> None:
 def test_adamw_is_numpys() -> None:
     trainer = dojocc.Trainer(model(), rate=0.01, optimizer="adamw", decay=0.01, seed=3)
     compared(trainer, Reference(0.01, adam=True))
+
+
+def test_both_engines_give_the_same_bits_and_the_program_verifies(sgd: dojocc.Trainer) -> None:
+    batch = {name: array[:4] for name, array in data().items()}
+    session, found = sgd.session, []
+    try:
+        for engine in ("vector", "reference"):
+            again(sgd).session = dojocc.Session(sgd.plan.program, engine, "exact")
+            found.append((sgd.step(batch), sgd.tensors))
+    finally:
+        sgd.session = session
+    (vector, left), (reference, right) = found
+    assert vector == reference
+    for name, array in left.items():
+        np.testing.assert_array_equal(array, right[name])
+    assert verify(sgd.plan.program).sound
 
 
 def test_same_seed_same_bits_and_a_checkpoint_goes_on(sgd: dojocc.Trainer, tmp_path: Path) -> None:
