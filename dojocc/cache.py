@@ -137,6 +137,7 @@ def key_of(model: Any, options: Options) -> str | None:
     target = options.machine()
     shapes = sorted((name, tuple(sizes)) for name, sizes in (options.shapes or {}).items())
     chosen = (options.precision, shapes, options.optimize, options.seed, options.dram)
+    chosen = (*chosen, options.training)
     head = repr((FORM, compiler_digest(), target, chosen)).encode()
     return sha256(sha256(head).digest() + sha256(content).digest()).hexdigest()
 

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 import dojocc
 from dojocc import zoo
+from dojocc.runtime.errors import UsageError
 from dojocc.runtime.verify import verify
 from dojocc.training.rates import Schedule
 
@@ -190,6 +191,31 @@ def test_frozen_weights_stay(tmp_path: Path) -> None:
     trainer = dojocc.Trainer(model(), rate=0.1, frozen=("weight_*",))
     trainer.step({name: array[:4] for name, array in data().items()})
     assert sorted(trainer.weights) == ["bias_0", "bias_1", "bias_2"]
+
+
+def test_bf16_keeps_masters_in_fp32() -> None:
+    """A change far below BF16's resolution is kept."""
+    trainer = dojocc.Trainer(model(), rate=1e-6, precision="bf16")
+    trainer.step({name: array[:4] for name, array in data().items()})
+    first = weights(model())["weight_0"]
+    change = np.abs(trainer.tensors["weight_0"] - first)
+    assert 0 < change.max() < 1e-5
+    assert (first.view(np.uint32) & 0xFFFF).any()  # masters never were BF16
+
+
+def test_weights_that_are_inputs() -> None:
+    """y = x w of a text model whose weights come in, fitted by least squares."""
+    text = b"model line(x: f32[8, 2], w: f32[2, 1]) -> (y: f32[8, 1]) { y = x @ w }"
+    random = np.random.default_rng(0)
+    x = random.standard_normal((32, 2)).astype(np.float32)
+    true = np.array([[2.0], [-1.0]], np.float32)
+    first = {"w": np.zeros((2, 1), np.float32)}
+    with pytest.raises(UsageError, match="parameter 'w' has no first value"):
+        dojocc.Trainer(text, loss="mse", inputs=("w",))
+    trainer = dojocc.Trainer(text, 0.1, loss="mse", inputs=("w",), initial=first)
+    history = trainer.fit({"x": x, "labels": x @ true}, 60)
+    np.testing.assert_allclose(trainer.weights["w"], true, atol=1e-2)
+    assert history[-1]["loss"] < 1e-3
 
 
 @pytest.mark.parametrize(
