@@ -20,8 +20,8 @@ NO_SEMAPHORE = 255
 LEVELS = 3
 MOVING = ("node", "peer", "src", "dst")
 """Fields that a repetition moves, each by `<field>_step<level>`."""
-LARGEST_LISTS = 1 << 25
-"""Entries that all rows of a program may stand for together: 2.9 GB when they are spelt out."""
+LARGEST_LISTS = 1 << 26
+"""Entries that all rows of a program may stand for together: 5.8 GB when they are spelt out."""
 
 # What one node carries out: count1 x count0 runs of `bytes`, then one post to each semaphore.
 # A push is carried out for `peers` nodes, `peer`, `peer` + `peer_stride`, ..., in no fixed order,

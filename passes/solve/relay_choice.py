@@ -23,6 +23,9 @@ EACH_LIST = 4
 """Cycles that a relay is charged for each of its lists: the program grows by it."""
 ALIKE = 1.1
 """How many times the cycles of the quickest way one with fewer list entries may take."""
+MANY = 1 << 15
+ALIKE_OF_MANY = 1.5
+"""The same where members take so many pieces, all of which every step passes on."""
 LARGEST_IN_PLACE = 1 << 22
 """Runs of bytes up to which they are put in the order of the destination: each becomes a row."""
 ORDERS = ((ALONG_ROW, ALONG_COLUMN), (ALONG_COLUMN, ALONG_ROW))
@@ -65,7 +68,7 @@ def chosen_relay(
         for by_place in orders
     ]
     cycles, pieces, plan = min(ways, key=lambda way: way[0])
-    if ways[0][0] <= ALIKE * cycles:
+    if ways[0][0] <= (ALIKE if len(pieces.rows) < MANY else ALIKE_OF_MANY) * cycles:
         cycles, pieces, plan = ways[0]
     if cycles > worth * direct:
         return None
