@@ -141,6 +141,13 @@ def returned(function: FuncOp) -> tuple[SSAValue, ...]:
     return tuple(last.operands)
 
 
+def set_returned(function: FuncOp, values: Sequence[SSAValue]) -> None:
+    """Let the function return these values; its type and rows are `set_rows`'s."""
+    last = function.get_return_op()
+    assert last is not None
+    last.operands = values
+
+
 def _dictionaries(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
     return ArrayAttr([DictionaryAttr({NAME: StringAttr(name)}) for name in names])
 

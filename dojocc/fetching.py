@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
 
@@ -37,8 +37,7 @@ def fetched(items: Iterable[Item], ahead: int) -> Generator[Item, None, None]:
         except BaseException as error:  # the thread that asks gets it
             put([], error)
 
-    thread = Thread(target=fetch, daemon=True)
-    thread.start()
+    Thread(target=fetch, daemon=True).start()
     try:
         while True:
             found, error = ready.get()
@@ -49,9 +48,3 @@ def fetched(items: Iterable[Item], ahead: int) -> Generator[Item, None, None]:
             yield found[0]
     finally:
         unwanted.set()
-        while not ready.empty():
-            try:
-                ready.get_nowait()
-            except Empty:
-                break
-        thread.join(PATIENCE)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dojocc.frontends.read import Shapes
+from dojocc.passes.descend import Descend
 from dojocc.passes.expose_parameters import EVERY
 from dojocc.passes.precision import PRECISIONS
 from dojocc.runtime.errors import UsageError
@@ -31,15 +32,15 @@ class Training:
     axis: int = -1
     output: str = ""
     keep: bool = True
-    optimizer: str = "sgd"
-    momentum: float = 0.0
-    nesterov: bool = False
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    decay: float = 0.0
-    clip: float = 0.0
-    undecayed: tuple[str, ...] = ()
+    optimizer: str = Descend.optimizer
+    momentum: float = Descend.momentum
+    nesterov: bool = Descend.nesterov
+    beta1: float = Descend.beta1
+    beta2: float = Descend.beta2
+    epsilon: float = Descend.epsilon
+    decay: float = Descend.decay
+    clip: float = Descend.clip
+    undecayed: tuple[str, ...] = Descend.undecayed
     parameters: tuple[str, ...] = EVERY
     frozen: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()

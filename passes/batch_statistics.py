@@ -18,6 +18,7 @@ from dojocc.dialects.function import (
     main_function,
     result_rows,
     returned,
+    set_returned,
     set_rows,
 )
 from dojocc.dialects.nn import BatchNormInferenceOp
@@ -96,7 +97,5 @@ def give_back(function: FuncOp, buffers: list[SSAValue], latest: dict[SSAValue, 
         assert isinstance(buffer, BlockArgument)
         values.append(latest[buffer])
         rows.append(dict(inputs[buffer.index]))
-    last = function.get_return_op()
-    assert last is not None
-    last.operands = values
+    set_returned(function, values)
     set_rows(function, inputs, rows)

@@ -26,6 +26,7 @@ from dojocc.dialects.function import (
     returned,
     role_of,
     row,
+    set_returned,
     set_rows,
 )
 from dojocc.dialects.op import OpList
@@ -113,9 +114,7 @@ class Descend(Pass):
             kept.insert(1, (row(NORM, LOSS), norm))
         kept += self.updates(b, inputs, found, step)
         append(function.body.block, b)
-        last = function.get_return_op()
-        assert last is not None
-        last.operands = [value for _, value in kept]
+        set_returned(function, [value for _, value in kept])
         inputs.drop_unread()
         set_rows(function, inputs.rows, [each for each, _ in kept])
 

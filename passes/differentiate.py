@@ -26,6 +26,7 @@ from dojocc.dialects.function import (
     returned,
     role_of,
     row,
+    set_returned,
     set_rows,
 )
 from dojocc.dialects.op import OpList
@@ -98,9 +99,7 @@ class Differentiate(Pass):
                 assert isinstance(value, BlockArgument)
                 values.append(found[value])
                 rows.append(gradient_row(names[value.index]))
-        last = function.get_return_op()
-        assert last is not None
-        last.operands = values
+        set_returned(function, values)
         remove_dead(block)
         set_rows(function, input_rows(function), rows)
 

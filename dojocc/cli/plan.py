@@ -13,7 +13,7 @@ from math import inf, isfinite, prod
 from dojocc.cli.choices import add_choices, options_of
 from dojocc.cli.shared import add_json, print_json, progress, read_content, table
 from dojocc.compiler import compile_model
-from dojocc.report.capacity import DAY, TILES_AN_EXAPOD, Demand, Plan, plan, work_of
+from dojocc.report.capacity import DAY, Demand, Plan, plan, work_of
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.program import Program
 from dojocc.runtime.timing import time_program
@@ -121,7 +121,7 @@ def frames_of(asked: int | None, program: Program) -> int:
 def values(found: Plan) -> dict[str, object]:
     """The plan as JSON; a rate that nothing bounds is null."""
     rates = {k: None if v == inf else v for k, v in found.frames_per_second.items()}
-    return asdict(found) | {"frames_per_second": rates, "exapods": found.exapods}
+    return {**asdict(found), "frames_per_second": rates}
 
 
 def summary(found: Plan) -> str:
@@ -140,7 +140,7 @@ def summary(found: Plan) -> str:
         (
             "takes",
             f"{found.machines:,} x {found.target} = {found.tiles:,} training tiles"
-            f" = {found.exapods:,.2f} ExaPODs of {TILES_AN_EXAPOD}, loaded {found.load:.0%}",
+            f" = {found.exapods:,.2f} ExaPODs, loaded {found.load:.0%}",
         ),
         ("power", f"{found.watts / 1000:,.0f} kW"),
         ("H100s of the same peak", f"{found.by_peak:,.1f}"),

@@ -22,8 +22,6 @@ from dojocc.runtime.targets import load_target
 from dojocc.runtime.timing import TimingResult
 
 DAY = 86_400
-DIES_A_TILE = 25
-TILES_AN_EXAPOD = 120
 TILE_WATTS = 15_000
 H100_FLOPS = {"bf16": 989.4e12, "fp32": 66.9e12}
 H100_BYTES_PER_S = 3.35e12
@@ -69,16 +67,13 @@ class Plan:
     binds: str
     machines: int
     tiles: int
+    exapods: float
     load: float
     watts: float
     by_peak: float
     by_roofline: float
     h100_watts: float
     facts: tuple[Fact, ...]
-
-    @property
-    def exapods(self) -> float:
-        return self.tiles / TILES_AN_EXAPOD
 
 
 def work_of(module: ModuleOp, precision: str) -> Work:
@@ -104,7 +99,8 @@ def plan(
 ) -> Plan:
     """The plan for a demand."""
     target, tray = program.target, load_target("d1-tray")
-    copies = DIES_A_TILE / dies_of(target)
+    dies = dies_of(tray) // tiles_of(tray)
+    copies = dies / dies_of(target)
     clock = target.node.clock_hz
 
     def frames(cycles: float) -> float:
@@ -140,9 +136,10 @@ def plan(
         binds,
         machines,
         tiles,
+        tiles / exapod_tiles(),
         demand.per_second / (tiles * limit),
         float(tiles * TILE_WATTS),
-        tiles * DIES_A_TILE * die_flops(target, precision) / H100_FLOPS[precision],
+        tiles * dies * die_flops(target, precision) / H100_FLOPS[precision],
         demand.per_second * work.h100_seconds / frames_per_run,
         float(H100_WATTS),
         facts_of(target, tray, timing, precision),
@@ -156,6 +153,12 @@ def dies_of(target: Target) -> int:
 
 def tiles_of(target: Target) -> int:
     return target.system.training_tile_rows * target.system.training_tile_cols
+
+
+def exapod_tiles() -> int:
+    """Training tiles of an ExaPOD."""
+    exapod = load_target("d1-exapod")
+    return exapod.system.trays * tiles_of(exapod)
 
 
 def die_flops(target: Target, precision: str) -> float:
@@ -194,8 +197,12 @@ def facts_of(
             f" B/s of HBM and {dips.ethernet_bytes_per_s:.3g} B/s of TTPoE, shared out evenly",
         ),
         Fact("ingest", "assumed", "frames come by TTPoE; what goes out is not counted"),
-        Fact("training tile", "published", f"{DIES_A_TILE} dies, {TILE_WATTS / 1000:g} kW"),
-        Fact("ExaPOD", "published", f"{TILES_AN_EXAPOD} training tiles"),
+        Fact(
+            "training tile",
+            "published",
+            f"{dies_of(tray) // tiles_of(tray)} dies, {TILE_WATTS / 1000:g} kW",
+        ),
+        Fact("ExaPOD", "published", f"{exapod_tiles()} training tiles"),
         Fact(
             "peak of a die",
             "derived",

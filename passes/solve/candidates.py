@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from math import prod
 
 import numpy as np
 
 from dojocc.passes.solve.work import Access, Choice, Grid, Loop, Work, access_layout
-from dojocc.runtime.axes import UNSPLIT
+from dojocc.runtime.axes import UNSPLIT, axis_size
 from dojocc.runtime.layout import Layout
 
 KernelCost = Callable[[Work, np.ndarray], np.ndarray]
@@ -65,26 +66,35 @@ def owner_computes(work: Work, machine: Machine, cost: KernelCost) -> list[Place
 
     What uses whole rows and columns only is always among them.
     """
-    options = [list(side_options(work, machine, side)) for side in (0, 1)]
-    shards = [shards_of(work, machine, side, options[side]) for side in (0, 1)]
-    loops = len(work.loops)
-    both = (shards[0][:, None, :] * shards[1][None, :, :]).reshape(
-        len(options[0]) * len(options[1]), loops
-    )
+    rows, columns = (list(side_options(work, machine, side)) for side in (0, 1))
+    plain = np.array([[a[1] == 1 and b[1] == 1 for b in columns] for a in rows], bool).reshape(-1)
+    result = best_of(work, machine, cost, rows, columns, plain)
+    return list({(each.operands, each.results): each for each in reversed(result)}.values())[::-1]
+
+
+def best_of(
+    work: Work,
+    machine: Machine,
+    cost: KernelCost,
+    rows: Sequence[Shared],
+    columns: Sequence[Shared],
+    plain: np.ndarray,
+) -> list[Placed]:
+    """Of all pairs of uses of the two sides the best by several prices, and those that are `plain`
+    [rows * columns]."""
+    shards = [shards_of(work, machine, options) for options in (rows, columns)]
+    both = (shards[0][:, None, :] * shards[1][None, :, :]).reshape(-1, len(work.loops))
     blocks = blocks_of(work.loops, both)
     cycles = cost(work, blocks)
     size = np.zeros(len(blocks))
     for each in (*work.operands, *work.results):
         size += bytes_of(each, blocks)
-    plain = np.array(
-        [[a[1] == 1 and b[1] == 1 for b in options[1]] for a in options[0]], bool
-    ).reshape(-1)
-    chosen = pruned(blocks, cycles, size, plain)
     result = []
-    for number in chosen:
-        row, column = options[0][number // len(options[1])], options[1][number % len(options[1])]
-        result.append(placed(work, joined(work, row, column), machine.grid, float(cycles[number])))
-    return list({(each.operands, each.results): each for each in reversed(result)}.values())[::-1]
+    for number in pruned(blocks, cycles, size, plain):
+        row, column = divmod(int(number), len(columns))
+        choice = joined(work, rows[row], columns[column])
+        result.append(placed(work, choice, machine.grid, float(cycles[number])))
+    return result
 
 
 def placed(work: Work, choice: Choice, grid: Grid, cycles: float) -> Placed:
@@ -112,14 +122,13 @@ def side_options(work: Work, machine: Machine, side: int) -> Iterator[Shared]:
             yield {outer: (f"outer_{word}",), inner: (f"inner_{word}",)}, split
 
 
-def shards_of(work: Work, machine: Machine, side: int, options: Sequence[Shared]) -> np.ndarray:
+def shards_of(work: Work, machine: Machine, options: Sequence[Shared]) -> np.ndarray:
     """[options, loops]: in how many blocks each loop is shared out."""
     result = np.ones((len(options), len(work.loops)), np.int64)
-    size = machine.grid[side]
     for number, (axes, split) in enumerate(options):
-        for loop, (axis,) in axes.items():
-            outer, inner = axis.startswith("outer"), axis.startswith("inner")
-            result[number, loop] = split if outer else size // split if inner else size
+        for loop, names in axes.items():
+            sizes = (axis_size(axis, machine.grid, (split, split)) for axis in names)
+            result[number, loop] = prod(sizes)
     return result
 
 

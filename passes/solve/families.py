@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import permutations, product
+from itertools import product
 from math import ceil, prod
 
 import numpy as np
@@ -20,12 +20,9 @@ from dojocc.passes.solve.candidates import (
     Machine,
     Placed,
     Shared,
-    blocks_of,
-    bytes_of,
-    joined,
+    best_of,
     owner_computes,
-    placed,
-    pruned,
+    side_options,
 )
 from dojocc.passes.solve.sharding import SIDES
 from dojocc.passes.solve.work import Work, block, with_physical
@@ -54,20 +51,9 @@ class Family:
         batch = batch_loop(work, self.batch)
         if batch is None:
             return owner_computes(work, machine, cost)
-        options = [list(self.side_options(work, machine, side, batch)) for side in (0, 1)]
-        shards = [shards_of(work, machine, side, options[side]) for side in (0, 1)]
-        loops = len(work.loops)
-        both = (shards[0][:, None, :] * shards[1][None, :, :]).reshape(-1, loops)
-        blocks = blocks_of(work.loops, both)
-        cycles = cost(work, blocks)
-        size = np.zeros(len(blocks))
-        for each in (*work.operands, *work.results):
-            size += bytes_of(each, blocks)
-        found = []
-        for number in pruned(blocks, cycles, size, np.zeros(len(blocks), bool)):
-            row, column = divmod(number, len(options[1]))
-            choice = joined(work, options[0][row], options[1][column])
-            found.append(placed(work, choice, machine.grid, float(cycles[number])))
+        rows, columns = (list(self.side_options(work, machine, side, batch)) for side in (0, 1))
+        plain = np.zeros(len(rows) * len(columns), bool)
+        found = best_of(work, machine, cost, rows, columns, plain)
         if not batch_first(work, self.batch):
             found += owner_computes(work, machine, cost)
         return found
@@ -91,25 +77,7 @@ class Family:
             for loop in loops:
                 yield {batch: mine, loop: (other,)}, self.split[side]
             return
-        yield {}, 1
-        for loop in loops:
-            yield {loop: (word,)}, 1
-        for split in machine.splits(side):
-            for loop in loops:
-                yield {loop: (f"outer_{word}",)}, split
-                yield {loop: (f"inner_{word}",)}, split
-            for outer, inner in permutations(loops, 2):
-                yield {outer: (f"outer_{word}",), inner: (f"inner_{word}",)}, split
-
-
-def shards_of(work: Work, machine: Machine, side: int, options: list[Shared]) -> np.ndarray:
-    """[options, loops]: in how many blocks each loop is shared out."""
-    result = np.ones((len(options), len(work.loops)), np.int64)
-    for number, (axes, split) in enumerate(options):
-        for loop, names in axes.items():
-            sizes = [axis_size(axis, machine.grid, (split, split)) for axis in names]
-            result[number, loop] = prod(sizes)
-    return result
+        yield from (use for use in side_options(work, machine, side) if batch not in use[0])
 
 
 def batch_loop(work: Work, size: int) -> int | None:
