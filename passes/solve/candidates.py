@@ -83,7 +83,8 @@ def best_of(
     """Of all pairs of uses of the two sides the best by several prices, and those that are `plain`
     [rows * columns]."""
     shards = [shards_of(work, machine, options) for options in (rows, columns)]
-    both = (shards[0][:, None, :] * shards[1][None, :, :]).reshape(-1, len(work.loops))
+    pairs = len(rows) * len(columns)
+    both = (shards[0][:, None, :] * shards[1][None, :, :]).reshape(pairs, len(work.loops))
     blocks = blocks_of(work.loops, both)
     cycles = cost(work, blocks)
     size = np.zeros(len(blocks))
