@@ -23,6 +23,7 @@ from dojocc.passes.kernels.space import (
     Space,
     View,
     axis_bound,
+    firsts,
     loop,
     merge,
     simplified,
@@ -195,8 +196,7 @@ def guarded_view(
 def starting(layout: Layout, each: Affine, axis: int, space: Space) -> int:
     """The furthest into its buffer, along one axis, that an active node's part of the loops
     starts: more than 0 where the space is a part of what the node has to do."""
-    steps = np.array([each.coefficient(d) for d in range(len(space.sizes))], np.int64)
-    place = each.offset + space.starts @ steps - layout.origin()[:, axis]
+    place = firsts(each, space) - layout.origin()[:, axis]
     return int(place[space.active].max(initial=0))
 
 
@@ -211,8 +211,7 @@ def tail_bound(layout: Layout, last: Affine, space: Space) -> Bound | None:
     if (held[space.active] == layout.physical[-1]).all():
         return None
     steps = tuple(last.coefficient(axis) for axis in range(len(space.sizes)))
-    first = last.offset + space.starts @ np.array(steps, np.int64)
-    return Bound(steps, first - start[:, -1], held)
+    return Bound(steps, firsts(last, space) - start[:, -1], held)
 
 
 def lane_blocks(request: Request, layout: Layout) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -30,7 +31,7 @@ class Space:
     def nodes(self) -> int:
         return self.starts.shape[0]
 
-    @property
+    @cached_property
     def active(self) -> np.ndarray:
         return np.asarray((self.counts > 0).all(1))
 
@@ -76,8 +77,9 @@ def space_of(dims: Sequence[Dim], result: Map, layout: Layout) -> Space | None:
     """
     start, stop = layout.boxes()
     nodes = layout.nodes
-    starts = np.zeros((nodes, len(dims)), np.int64)
-    counts = np.tile(np.array([dim.size for dim in dims], np.int64), (nodes, 1))
+    starts = np.zeros((nodes, len(dims)), np.int64, order="F")
+    counts = np.empty((nodes, len(dims)), np.int64, order="F")
+    counts[:] = [dim.size for dim in dims]
     for axis, affine in enumerate(result):
         first, held = start[:, axis], (stop - start)[:, axis]
         if affine.offset or len(affine.terms) > 2:
@@ -140,12 +142,19 @@ def along(steps: Sequence[int], moves: Mapping[int, int]) -> int:
     return sum(steps[dim] * units for dim, units in moves.items())
 
 
+def firsts(each: Affine, space: Space) -> np.ndarray | int:
+    """Where every node starts along an axis of the tensor."""
+    first: np.ndarray | int = each.offset
+    for dim, coefficient in each.terms:
+        first = first + coefficient * space.starts[:, dim]
+    return first
+
+
 def axis_bound(layout: Layout, each: Affine, axis: int, space: Space) -> Bound:
     """Stay within what the node holds along one axis of the tensor."""
     start, stop = layout.boxes()
     steps = tuple(each.coefficient(d) for d in range(len(space.sizes)))
-    first = each.offset + space.starts @ np.array(steps, np.int64)
-    return Bound(steps, first - start[:, axis], (stop - start)[:, axis])
+    return Bound(steps, firsts(each, space) - start[:, axis], (stop - start)[:, axis])
 
 
 def reaches_outside(each: Affine, size: int, space: Space) -> bool:
@@ -166,8 +175,7 @@ def view_of(layout: Layout, amap: Map, space: Space) -> View:
     for axis, each in enumerate(amap):
         for d, coefficient in each.terms:
             steps[d] += coefficient * strides[axis]
-        row = np.array([each.coefficient(d) for d in range(len(space.sizes))], np.int64)
-        base += (each.offset + space.starts @ row - origin[:, axis]) * strides[axis]
+        base += (firsts(each, space) - origin[:, axis]) * strides[axis]
         if reaches_outside(each, layout.shape[axis], space):
             bounds.append(axis_bound(layout, each, axis, space))
     return View(layout, tuple(steps), base, tuple(bounds))
