@@ -2,9 +2,9 @@
 
 A Markdown table on stdout, or JSON with --json; progress on stderr. A model that fails is a row
 that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench collectives`,
-`python -m bench gemm`, `python -m bench models`, `python -m bench compile` and
-`python -m bench onnx` are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py,
-bench/models.py, bench/compiling.py, bench/onnx_suite.py.
+`python -m bench gemm`, `python -m bench models`, `python -m bench compile`, `python -m bench peers`
+and `python -m bench onnx` are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py,
+bench/models.py, bench/compiling.py, bench/peers.py, bench/onnx_suite.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import platform
 import sys
 from typing import Any
 
-from bench import collectives, compiling, gemm, mesh, models, onnx_suite
+from bench import collectives, compiling, gemm, mesh, models, onnx_suite, peers
 from bench.measure import Row, measure
 from dojocc.allocator import keep_freed_memory
 from dojocc.passes.precision import PRECISIONS
@@ -30,6 +30,7 @@ OTHERS = {
     "gemm": gemm.main,
     "models": models.main,
     "compile": compiling.main,
+    "peers": peers.main,
     "onnx": onnx_suite.main,
 }
 

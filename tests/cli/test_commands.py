@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +39,12 @@ def test_help_has_an_example_of_the_command(name: str) -> None:
     assert answer.code == 0 and answer.err == ""
     _, example = answer.out.split("example:\n")
     assert f"dojocc {name}" in example
+
+
+def test_the_package_runs_as_a_module() -> None:
+    words = [sys.executable, "-m", "dojocc", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == f"dojocc {__version__}\n"
 
 
 def test_overview_names_every_command() -> None:
