@@ -36,14 +36,15 @@ def verify(program: Program) -> Report:
     if steps is None:
         return report
     report.count("steps", sum(len(thread) for each in steps for thread in each))
-    found, _ = run(program, steps, False)
+    found, suspects = run(program, steps, False)
     small = max(len(item.nodes) for item in program.classes) <= LARGEST_EXACT
     if not found.sound and small:
-        # Floors over all nodes say less than there is to know: ask again for every pair, and then
-        # for each two lists that still seem to meet.
-        found, suspects = run(program, steps, True)
-        if suspects:
-            found, _ = run(program, steps, True, suspects)
+        # Floors over all nodes say less than there is to know: ask again for every pair of nodes,
+        # and of each two events that seem to meet only the nodes where they do.
+        found, more = run(program, steps, True, suspects)
+        while not found.sound and not more <= suspects:
+            suspects |= more
+            found, more = run(program, steps, True, suspects)
     for finding in found.findings:
         report.add(finding)
     report.checked |= found.checked
@@ -74,7 +75,7 @@ def run(
     asked: frozenset[tuple[Place, Place]] = frozenset(),
 ) -> tuple[Report, frozenset[tuple[Place, Place]]]:
     """Synchronisation, then memory if that is sound enough to have an order. Gives what was found,
-    and the pairs of lists of which the second may write what the first still reads."""
+    and the pairs of events of which the second may write what the first still uses."""
     report = Report()
     walked = walk(program, steps, report, exact, asked)
     suspects: set[tuple[Place, Place]] = set()

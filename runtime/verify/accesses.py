@@ -147,7 +147,7 @@ class Memory:
                     continue
                 home = self.cls == cls and not alone and self.is_home(some, writes)
                 clocks = self.order.of_transfer(started, self.cls, home, alone)
-                event = Event(f"list {started.number}", started.place, reads=not writes)
+                event = Event(f"list {started.number}", started.place, writes=writes)
                 number = self.events.add(event, clocks[1])
                 use = Use(number, clocks[0], TRANSFERS, writes)
                 content = list(parts(some, cls, self.cls, writes))
@@ -215,6 +215,23 @@ class Memory:
                 f"bytes [{first}, {last}) of {self.program.target.node.sram_bytes}",
             )
         )
+
+    def suspect(self, others: list[int], number: int) -> None:
+        """Event `number` writes what these may still use: a question for a walk to come."""
+        mine = self.events.items[number].step
+        if mine is None:
+            return
+        for other in set[int]().union(*map(self.events.leaves, others)):
+            event = self.events.items[other]
+            if event.step is not None and not event.writes:
+                self.suspects.add((event.step, mine))
+
+    def followed(self, mine: Place | None) -> list[int]:
+        """The events that are over when list start `mine` writes what they used, by answers of the
+        walk and not by clocks."""
+        places = {before for before, after in self.walk.follows if after == mine}
+        items = enumerate(self.events.items)
+        return [n for n, e in items if e.step in places and not e.writes and not e.parts]
 
     def place(self, number: int) -> str:
         """Where an event stands in the code."""

@@ -7,7 +7,9 @@ asks of each of them whether it surely comes before (order.py). Nodes are taken 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -50,6 +52,7 @@ class Block:
         self.turns = np.empty(size, np.int32)
         self.choices: dict[int, np.ndarray] = {}
         self.defined = memory.events.defined()
+        self.joint: list[int] = [n for n, each in enumerate(memory.events.items) if each.parts]
 
     def replay(self) -> None:
         memory = self.memory
@@ -138,7 +141,7 @@ class Block:
         self.turns[piece] = number
         bad = self.turns[piece] != number
         if bad.any():
-            self.conflict(use, piece, bad, use.number, "written")
+            self.conflict(use, piece, bad, np.array([use.number]), "written")
 
     # -- checks ----------------------------------------------------------------------------------
 
@@ -151,12 +154,12 @@ class Block:
         if known is not None and start == len(events.items):
             return known
         fresh = events.before(use.acquire, start)
-        follows = self.memory.walk.follows
-        if follows:
-            mine = events.items[use.number].step
-            for place, event in enumerate(events.items[start:]):
-                fresh[place] |= event.reads and (event.step, mine) in follows
         known = fresh if known is None else np.concatenate([known, fresh])
+        if use.writes:
+            for number in self.memory.followed(events.items[use.number].step):
+                known[number] = True
+        for number in self.joint[bisect_left(self.joint, start) :]:
+            known[number] |= known[list(events.items[number].parts)].all()
         self.choices[use.number] = known
         return known
 
@@ -165,7 +168,7 @@ class Block:
         last = self.last.get(piece)
         if not before[last].all():
             bad = ~before[last]
-            self.conflict(use, piece, bad, last[bad][0], "written")
+            self.conflict(use, piece, bad, last[bad], "written")
         allowed = self.defined
         if use.constant:
             allowed = np.zeros(len(self.defined), bool)
@@ -187,13 +190,16 @@ class Block:
         """By event that read before, the one that stands for both: over when both are."""
         events = self.memory.events
         choose = np.arange(len(events.items) + len(present) + 1)
+        # One that is over later by clocks may be known to be over by an answer of its own.
+        asked = bool(self.memory.walk.follows)
         for old in present.tolist():
             mine, theirs = events.rows[use.number], events.rows[old]
-            if (mine >= theirs).all():
+            if old == 0 or ((mine >= theirs).all() and not asked):
                 choose[old] = use.number
-            elif not (theirs >= mine).all():
-                event = events.items[use.number]
+            elif asked or not (theirs >= mine).all():
+                event = replace(events.items[use.number], parts=(old, use.number))
                 choose[old] = events.add(event, np.maximum(mine, theirs))
+                self.joint.append(choose[old])
                 self.defined = events.defined()
         return choose.astype(np.int32)
 
@@ -202,7 +208,7 @@ class Block:
         last = self.last.get(piece)
         if not before[last].all():
             bad = ~before[last]
-            self.conflict(use, piece, bad, last[bad][0], "written")
+            self.conflict(use, piece, bad, last[bad], "written")
         for shadow in self.reads.values():
             old = shadow.get(piece)
             if not old.any():
@@ -210,7 +216,7 @@ class Block:
             before = self.before(use)
             if not before[old].all():
                 bad = ~before[old]
-                self.conflict(use, piece, bad, old[bad][0], "read")
+                self.conflict(use, piece, bad, old[bad], "read")
             shadow.put(piece, 0)
         self.last.put(piece, use.number)
 
@@ -236,18 +242,20 @@ class Block:
         amount = int((self.edges[cells + 1] - self.edges[cells]).sum())
         return int(self.edges[cells[0]]), f"on node {name} ({amount} B such)"
 
-    def conflict(self, use: Use, piece: Piece, bad: np.ndarray, other: int, done: str) -> None:
+    def conflict(
+        self, use: Use, piece: Piece, bad: np.ndarray, others: np.ndarray, done: str
+    ) -> None:
         memory = self.memory
         at, numbers = self.where(piece, bad)
-        event = memory.events.items[int(other)]
-        mine = memory.events.items[use.number].step
-        if event.step is not None and mine is not None and event.reads and use.writes:
-            memory.suspects.add((event.step, mine))
+        other = int(others[0])
+        event = memory.events.items[other]
+        if use.writes:
+            memory.suspect(np.unique(others).tolist(), use.number)
         verb = "writes" if use.writes else "reads"
         memory.report.add(
             Finding(
                 "race",
-                f"{verb} bytes that may still be {done} by {memory.place(int(other))}",
+                f"{verb} bytes that may still be {done} by {memory.place(other)}",
                 memory.place(use.number),
                 f"{memory.buffers.name_at(memory.cls, at)}, {numbers}",
             ),

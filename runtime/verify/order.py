@@ -23,13 +23,14 @@ NOTHING, IMAGE, INPUT = range(3)
 @dataclass(frozen=True)
 class Event:
     """Who touches memory: a step (class, thread, position), a list's transfers, or a buffer's
-    beginning or end (`step` None); `undefined` when it leaves nothing to read, `reads` for what
-    transfers read."""
+    beginning or end (`step` None); `undefined` when it leaves nothing to read, `writes` for what
+    transfers write. `parts` are the events, by number, for which one stands: over when all are."""
 
     what: str
     step: tuple[int, int, int] | None = None
     undefined: bool = False
-    reads: bool = False
+    writes: bool = False
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(eq=False)
@@ -61,6 +62,11 @@ class Events:
     def before(self, acquire: np.ndarray, start: int = 0) -> np.ndarray:
         """[events from `start` on]: which are surely over."""
         return np.asarray((self.release[start:] <= acquire).any(1))
+
+    def leaves(self, number: int) -> set[int]:
+        """The events for which one stands, or itself."""
+        parts = self.items[number].parts
+        return set[int]().union(*map(self.leaves, parts)) if parts else {number}
 
     def defined(self) -> np.ndarray:
         return np.array([not item.undefined for item in self.items])

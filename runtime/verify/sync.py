@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dojocc.runtime.program import PULL, PUSH, Program
+from dojocc.runtime.program import PULL, Program
 from dojocc.runtime.verify.clocks import SEMAPHORES, THREADS, Place, Started
 from dojocc.runtime.verify.findings import Finding, Report, code_place, node_names
-from dojocc.runtime.verify.lists import each_peer, entries_of, spans
+from dojocc.runtime.verify.lists import each_peer, entries_of
 from dojocc.runtime.verify.tokens import Tokens
 from dojocc.runtime.verify.trace import Step
 
@@ -33,6 +33,9 @@ class Walk(Tokens):
                 for thread, steps in enumerate(each):
                     if steps:
                         moved |= self.thread(cls, thread, steps)
+        for each in (each for some in self.questions.values() for each in some):
+            if each.holds(self.started.get(each.before)):
+                self.follows.add((each.before, each.after))
         self.finish()
 
     def thread(self, cls: int, thread: int, steps: list[Step]) -> bool:
@@ -81,9 +84,8 @@ class Walk(Tokens):
         """The posts of a list: they carry the clock of the thread that starts it."""
         key = (cls, thread, place)
         started = self.started.setdefault(key, Started(key, step.number))
-        for before in sorted(each for each, after in self.asked if after == key):
-            if self.surely_read(before, key, step.number):
-                self.follows.add((before, key))
+        for each in self.questions.get(key, ()):
+            each.start(nodes, self.clocks[cls])
         there = np.zeros(len(self.program.classes[cls].nodes), bool)
         there[nodes] = True
         for batch in self.batches(step.number, cls):
@@ -107,29 +109,6 @@ class Walk(Tokens):
                 if other in started.known:
                     least = np.minimum(started.known[other], least)
                 started.known[other] = least
-
-    def surely_read(self, before: Place, after: Place, number: int) -> bool:
-        """True when all who now push to a node know that what it pushed from there in list start
-        `before` has arrived, and so has been read."""
-        cls, thread, _ = after
-        earlier = self.started.get(before)
-        if before[0] != cls or earlier is None or not self.exact:
-            return False
-        left, sure = earlier.left.get((cls, True)), earlier.far.get(cls)
-        sent, pushes = (entries_of(self.program, each, cls) for each in (earlier.number, number))
-        local = all(((e["kind"] == PUSH) & (e["peer_cls"] == cls)).all() for e in (sent, pushes))
-        if left is None or left.any() or sure is None or not local:
-            return False
-        knows = self.clocks[cls].pairs[:, thread, :, sure[0]] >= sure[1]
-        reads, writes = spans(sent, "src"), spans(pushes, "dst")
-        for node in np.unique(reads.near).tolist():
-            # Of each read here and each write here that meet: does the writer know the reader?
-            mine, theirs = reads.of(reads.near == node), writes.of(writes.far == node)
-            meet = mine.low[:, None] < theirs.high
-            meet &= theirs.low < mine.high[:, None]
-            if not knows[theirs.near[None, :], mine.far[:, None]][meet].all():
-                return False
-        return True
 
     def ends(self, number: int, cls: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """By class of peers: (node, peer) of a list's transfers between different nodes."""

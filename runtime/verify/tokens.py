@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.runtime.program import Program
+from dojocc.runtime.verify.asked import Question, question
 from dojocc.runtime.verify.clocks import (
     NEVER,
     NOBODY,
@@ -60,6 +61,11 @@ class Tokens:
         self.standing = [np.full((n, THREADS), -1, np.int64) for n in counts]
         self.started: dict[tuple[int, int, int], Started] = {}
         self.follows: set[tuple[Place, Place]] = set()
+        self.questions: dict[Place, list[Question]] = {}
+        for before, after in sorted(self.asked) if self.exact else ():
+            asked = question(self.program, self.traces, before, after)
+            if asked is not None:
+                self.questions.setdefault(after, []).append(asked)
         self.order: list[tuple[int, int, int, int, np.ndarray]] = []
         self.posts: dict[tuple[int, int], list[Batch]] = {}
         self.pairs_of: dict[tuple[int, int], dict[int, tuple[np.ndarray, np.ndarray]]] = {}
