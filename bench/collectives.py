@@ -228,8 +228,9 @@ def main(words: list[str]) -> int:
             try:
                 if checked:
                     check(target, kind)
-                for kib in options.kib:
-                    rows.append(measure(name, target, kind, kib << 10))
+                nodes = logical_grid(target).size
+                for size in sorted({rounded(kib << 10, nodes) for kib in options.kib}):
+                    rows.append(measure(name, target, kind, size))
                     print(table_line(rows[-1]), file=table, flush=True)
             except (DojoError, ValueError) as error:
                 failed = True
