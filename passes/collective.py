@@ -100,9 +100,6 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
             inside_first = sorted(axes, key=lambda axis: axis.hops > 1)
             candidates += staged_candidates(inside_first, shards, algorithm)
             if algorithm == "auto":
-                # The verifier does not see that a gather follows a ring of both ways in an
-                # all-reduce: docs/decisions/0010.
-                candidates = [each for each in candidates if not goes_both_ways(each)]
                 blocks = blocks_of(axes, shards, True, True)
             reduces, gathers = True, True
         case ReduceScatterOp():
@@ -130,11 +127,6 @@ def lower(op: CollectiveOp, target: Target) -> Lowered:
     chains, cycles = cheapest(candidates, blocks, costs, reduces, gathers)
     found = schedule(chains, source.nodes, reduces, gathers)
     return Lowered(found, mesh_bytes(found.moves), round(cycles), needs_clearing(op))
-
-
-def goes_both_ways(chains: list[Chain]) -> bool:
-    """True where a phase inside dies goes both ways round its rings."""
-    return any(phase.both and phase.axis.hops == 1 for each in chains for phase in each.phases)
 
 
 def flat_shards(axes: list[Axis], size: int) -> Shards:

@@ -23,7 +23,7 @@ from dojocc.runtime.verify.trace import Constants, Step, Undecidable, trace
 
 __all__ = ["Finding", "Report", "verify"]
 
-LARGEST_EXACT = 1024
+LARGEST_EXACT = 1536
 """Nodes of a class up to which clocks are kept for every pair of nodes where it is needed."""
 
 

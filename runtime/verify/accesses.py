@@ -53,6 +53,7 @@ class Memory:
     report: Report
     events: Events = field(default_factory=Events)
     suspects: set[tuple[Place, Place]] = field(default_factory=set)
+    answers: dict[Place | None, list[int]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Find the events of this memory; nothing is replayed yet."""
@@ -229,9 +230,16 @@ class Memory:
     def followed(self, mine: Place | None) -> list[int]:
         """The events that are over when list start `mine` writes what they used, by answers of the
         walk and not by clocks."""
-        places = {before for before, after in self.walk.follows if after == mine}
-        items = enumerate(self.events.items)
-        return [n for n, e in items if e.step in places and not e.writes and not e.parts]
+        if not self.walk.follows:
+            return []
+        if not self.answers:
+            numbers: dict[Place | None, list[int]] = {}
+            for number, event in enumerate(self.events.items):
+                if not event.writes and not event.parts:
+                    numbers.setdefault(event.step, []).append(number)
+            for before, after in self.walk.follows:
+                self.answers.setdefault(after, []).extend(numbers.get(before, ()))
+        return self.answers.get(mine, [])
 
     def place(self, number: int) -> str:
         """Where an event stands in the code."""

@@ -37,9 +37,9 @@ class Clocks:
     pairs: np.ndarray
 
     @staticmethod
-    def new(shape: tuple[int, ...], classes: int, nodes: int) -> Clocks:
+    def new(shape: tuple[int, ...], classes: int, nodes: int, kind: type) -> Clocks:
         sizes = ((THREADS,), (classes, THREADS), (nodes, THREADS))
-        return Clocks(*(np.zeros((*shape, *size), np.int32) for size in sizes))
+        return Clocks(*(np.zeros((*shape, *size), kind) for size in sizes))
 
     def at(self, index: Any) -> Clocks:
         return Clocks(self.own[index], self.all[index], self.pairs[index])

@@ -47,8 +47,11 @@ class Tokens:
         classes = len(counts)
         self.position = [np.zeros((n, THREADS), np.int64) for n in counts]
         seen = [n if self.exact else 0 for n in counts]
+        longest = max((len(steps) for each in self.traces for steps in each), default=0)
+        self.kind = np.int16 if longest < np.iinfo(np.int16).max else np.int32
         self.clocks = [
-            Clocks.new((n, THREADS), classes, m) for n, m in zip(counts, seen, strict=True)
+            Clocks.new((n, THREADS), classes, m, self.kind)
+            for n, m in zip(counts, seen, strict=True)
         ]
         self.queues: list[dict[int, list[Posts]]] = [{} for _ in counts]
         self.source = [np.full((n, SEMAPHORES), NOBODY, np.int64) for n in counts]
@@ -155,13 +158,18 @@ class Tokens:
         carried = self.carried(cls, thread, other, source, target)
         self.check_early(cls, thread, other, source, target, semaphore, carried, ordered)
         nodes = len(self.program.classes[other].nodes)
-        joined = Clocks.new((nodes,), len(self.traces), carried.pairs.shape[1])
+        joined = Clocks.new((nodes,), len(self.traces), carried.pairs.shape[1], self.kind)
+        order = np.argsort(target, kind="stable")
+        first = np.flatnonzero(np.diff(target[order], prepend=-1))
         for whole, part in zip(
             (joined.own, joined.all, joined.pairs),
             (carried.own, carried.all, carried.pairs),
             strict=True,
         ):
-            np.maximum.at(whole, target, part)
+            if len(first) == len(target):
+                whole[target] = part
+            else:
+                whole[target[order][first]] = np.maximum.reduceat(part[order], first)
         value, consumed = self.value[other], self.consumed[other]
         np.add.at(value[:, semaphore], target, amount)
         count = np.full(nodes, -1, np.int64)
@@ -180,7 +188,7 @@ class Tokens:
             own = np.maximum(own, pairs[np.arange(len(source)), target])
         if cls != other:
             nodes = len(self.program.classes[other].nodes) if self.exact else 0
-            pairs = np.zeros((len(source), nodes, THREADS), np.int32)
+            pairs = np.zeros((len(source), nodes, THREADS), self.kind)
         same = (source == target) & (other == cls)
         own[same] = np.maximum(own[same], found.own[same])
         return Clocks(own, found.all, pairs)
@@ -302,7 +310,7 @@ class Tokens:
         if self.exact:
             pairs = np.maximum(pairs, clocks.own[:, thread])
         told = Clocks(
-            np.zeros((len(nodes), THREADS), np.int32),
+            np.zeros((len(nodes), THREADS), self.kind),
             np.broadcast_to(every, (len(nodes), *every.shape)),
             np.broadcast_to(pairs, (len(nodes), *pairs.shape)),
         )
