@@ -272,14 +272,14 @@ def cheapest(
     """The first of the cheapest, and its cycles. Of the candidates those that cost least phase by
     phase are played step by step; blocks all are.
 
-    Of those that cost about the same on several dies with dead nodes, the one of most chains: nodes
-    beside dead ones run behind, which the play on one node for all does not see, and with more
-    chains the others wait less for them."""
+    Of those that cost about the same where nodes are dead, the one of most chains: nodes beside
+    dead ones run behind, which the play on one node for all does not see, and with more chains the
+    others wait less for them. Not of gathers on one die: these got slower by it."""
     order = sorted(candidates, key=lambda chains: cycles(chains, costs, reduces, gathers))
     few = [*order[:SHORTLIST], *blocks]
     found = [(estimate(each, costs, reduces, gathers, ADDERS), n) for n, each in enumerate(few)]
     least, number = min(found)
-    if costs.crossing and max(costs.detours) > 1:
+    if max(costs.detours) > 1 and (reduces or costs.crossing):
         close = [each for each in found if each[0] <= CLOSE * least]
         least, number = min(close, key=lambda each: (-len(few[each[1]]), each))
     return few[number], least
