@@ -198,8 +198,9 @@ class Block:
                 choose[old] = use.number
             elif asked or not (theirs >= mine).all():
                 event = replace(events.items[use.number], parts=(old, use.number))
-                choose[old] = events.add(event, np.maximum(mine, theirs))
-                self.joint.append(choose[old])
+                number = events.add(event, np.maximum(mine, theirs))
+                choose[old] = number
+                self.joint.append(number)
                 self.defined = events.defined()
         return choose.astype(np.int32)
 
