@@ -1,4 +1,4 @@
-"""Precisions of a training run beside those of the compiler: narrow formats of what is multiplied."""
+"""Precisions of a run beside those of the compiler: narrow formats of what is multiplied."""
 
 from __future__ import annotations
 

@@ -119,7 +119,8 @@ class Trainer:
         """
         number = self.number + 1
         feeds = checked(batch, self.plan.data, self.classes) | self.tensors
-        feeds |= {RATE: np.float32(self.rate_of(number)), STEP: np.float32(number)}
+        feeds |= {RATE: np.array(self.rate_of(number), np.float32)}
+        feeds |= {STEP: np.array(number, np.float32)}
         feeds |= {KEY: random_bits(self.seed, number, KEY, 0, 1).view(np.int32).reshape(())}
         if self.biases.held and not self.biases.learnt:
             self.biases.observe(self.values_of(feeds, number))
@@ -258,7 +259,9 @@ def options_of(choices: Mapping[str, Any], seed: int) -> Options:
         raise UsageError(
             f"there is no option {', '.join(unknown)}", help=f"one of {', '.join(sorted(known))}"
         )
-    mine = {name: choices[name] for name in choices if name in Training.__dataclass_fields__}
+    mine: Metrics = {
+        name: choices[name] for name in choices if name in Training.__dataclass_fields__
+    }
     rest = {name: choices[name] for name in choices if name not in mine}
     if rest.get("precision") in NARROW_PRECISIONS:
         narrow = NARROW_PRECISIONS[rest["precision"]]

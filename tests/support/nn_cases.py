@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
 import nn_oracles as oracles
+import nn_rounding as rounding
 import numpy as np
 from nn_oracles import onnx_op
 from xdsl.dialects.builtin import bf16, f32, i1, i8, i32
@@ -369,36 +369,18 @@ def _activation() -> list[Case]:
 
 
 def _rounding() -> list[Case]:
-    """Formats that ml_dtypes has too, on values in both ranges; bits that always or never carry."""
-
-    def nearest(x: np.ndarray) -> np.ndarray:
-        return x.astype(ml_dtypes.float8_e4m3fn).astype(np.float32)
-
-    def mixed(x: np.ndarray) -> np.ndarray:
-        found = []
-        for word in x.reshape(-1).tolist():
-            word %= 2**32
-            for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-                word = (word ^ word >> shift) * factor % 2**32
-            found.append(word ^ word >> 16)
-        return np.array(found, np.uint32).astype(np.int32).reshape(x.shape)
-
-    def truncated(x: np.ndarray, bits: np.ndarray) -> np.ndarray:
-        """Toward zero: with bits below 2**20 no value a 2**12-th below the next carries."""
-        assert (np.abs(bits) < 2**20).all()
-        below = x.astype(ml_dtypes.float8_e5m2).astype(np.float32)
-        step = np.exp2(np.floor(np.log2(np.abs(x))) - 2)
-        return np.where(np.abs(below) > np.abs(x), below - np.sign(x) * step, below)
-
+    """Formats that ml_dtypes has too, on values in both ranges; bits that never carry."""
     kept = {"tensor": "x", "format": "CF8_143", "backward": "none"}
     rows = [Case("stored_as", (t,), np.array, kept) for t in ("3x5xf32", "f32")]
     for t in ("3x17xf32", "f32"):
-        rows.append(Case("round_to", (t,), nearest, {"format": "CF8_143"}, (-400, 400)))
+        rows.append(Case("round_to", (t,), rounding.nearest, {"format": "CF8_143"}, (-400, 400)))
     down = {"format": "CF8_152"}
     for sizes in ("3x17x", "40x"):
         types = (f"{sizes}f32", f"{sizes}i32")
-        rows.append(Case("round_stochastically", types, truncated, down, (1, 9)))
-        rows.append(Case("random_bits", types[1:], mixed, span=(-(2**31), 2**31 - 1), exact=True))
+        rows.append(Case("round_stochastically", types, rounding.truncated, down, (1, 9)))
+        rows.append(
+            Case("random_bits", types[1:], rounding.mixed, span=(-(2**31), 2**31 - 1), exact=True)
+        )
     return rows
 
 
