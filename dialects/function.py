@@ -20,7 +20,7 @@ MAIN = "main"
 PARAMETER, BUFFER, STATE, SETTING = "parameter", "buffer", "state", "setting"
 """Roles of inputs: what is trained, what is kept beside it (running statistics), what the optimizer
 remembers, and numbers given anew each step. An input without a role is data."""
-LOSS, GRADIENT = "loss", "gradient"
+LOSS, GRADIENT, OBSERVED = "loss", "gradient", "observed"
 """Roles of results, beside those of inputs: a result with one of these is the next step's input."""
 
 Row = dict[str, Attribute]

@@ -333,7 +333,8 @@ def vector(op: VectorOp, frame: Frame) -> np.ndarray:
     if op.predicate is not None:
         inputs.append(get(op.predicate, frame))
     if op.format is not None:
-        inputs.append(op.format.data)
+        place = [operand.kind for operand in row.inputs].index("d")
+        inputs.insert(place, op.format.data)
     return row.body(*inputs)
 
 

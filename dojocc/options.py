@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dojocc.frontends.read import Shapes
+from dojocc.passes.choose_stores import ChooseStores
 from dojocc.passes.descend import Descend
 from dojocc.passes.expose_parameters import EVERY
 from dojocc.passes.precision import PRECISIONS
+from dojocc.passes.round_stores import RoundStores
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target
@@ -25,7 +27,8 @@ class Training:
     """What makes a training step of a model: options of the passes of TRAINING, by the same names.
 
     `parameters`, `frozen` and `inputs` are patterns of names (expose-parameters); `statistics` is
-    the momentum of batch norms' running statistics.
+    the momentum of batch norms' running statistics. `forward` and `backward` are narrow formats of
+    what products read and are sent back (choose-stores), `rounding` how they are rounded.
     """
 
     loss: str = "cross-entropy"
@@ -45,6 +48,9 @@ class Training:
     frozen: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     statistics: float = 0.1
+    forward: str = ChooseStores.forward
+    backward: str = ChooseStores.backward
+    rounding: str = RoundStores.rounding
 
     def passes(self) -> dict[str, dict[str, object]]:
         """Options by pass."""
@@ -54,6 +60,8 @@ class Training:
         return {
             "expose-parameters": names | {"inputs": self.inputs},
             "batch-statistics": {"momentum": self.statistics},
+            "choose-stores": {"forward": self.forward, "backward": self.backward},
+            "round-stores": {"rounding": self.rounding},
             "differentiate": {name: getattr(self, name) for name in judged},
             "descend": {name: getattr(self, name) for name in (*moved, "clip", "undecayed")},
         }

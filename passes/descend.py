@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp, f32
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Attribute, Block, SSAValue
 
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.function import (
@@ -160,15 +160,17 @@ class Inputs:
         names = (name_of(each) for each in self.rows)
         return list(zip(names, self.block.args, strict=True))
 
-    def setting(self, name: str) -> SSAValue:
-        return self.add(len(self.rows), row(name, SETTING), ())
+    def setting(self, name: str, kind: Attribute = f32) -> SSAValue:
+        return self.add(len(self.rows), row(name, SETTING), (), kind)
 
     def state(self, name: str, sizes: tuple[int, ...]) -> SSAValue:
         place = sum(role_of(each) not in (None, SETTING) for each in self.rows)
         return self.add(place, row(name, STATE), sizes)
 
-    def add(self, place: int, attributes: Row, sizes: tuple[int, ...]) -> SSAValue:
-        """One more f32 input."""
+    def add(
+        self, place: int, attributes: Row, sizes: tuple[int, ...], kind: Attribute = f32
+    ) -> SSAValue:
+        """One more input."""
         name = name_of(attributes)
         if name in map(name_of, self.rows):
             raise UsageError(
@@ -176,7 +178,7 @@ class Inputs:
                 help="rename the model's input",
             )
         self.rows.insert(place, attributes)
-        return self.block.insert_arg(tensor(sizes, f32), place)
+        return self.block.insert_arg(tensor(sizes, kind), place)
 
     def drop_unread(self) -> None:
         """Take parameters away that nothing reads."""

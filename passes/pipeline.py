@@ -26,6 +26,7 @@ from dojocc.passes.base import Pass
 from dojocc.passes.batch_statistics import BatchStatistics
 from dojocc.passes.canonicalise import Canonicalise
 from dojocc.passes.channels_last import ChannelsLast
+from dojocc.passes.choose_stores import ChooseStores
 from dojocc.passes.chunk import Chunk
 from dojocc.passes.cut_depth import CutDepth
 from dojocc.passes.decompose import Decompose
@@ -41,6 +42,7 @@ from dojocc.passes.precision import Precision
 from dojocc.passes.prefetch import Prefetch
 from dojocc.passes.recognise import Recognise
 from dojocc.passes.relay import Relays
+from dojocc.passes.round_stores import RoundStores
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
 from dojocc.passes.shard import Shard
@@ -92,7 +94,9 @@ TRAINING: tuple[Step, ...] = (
     Step(InferShapes, "later passes trust every type"),
     Step(ExposeParameters, "what is trained comes in anew each step"),
     Step(BatchStatistics, "batch norms in training look at their batch"),
+    Step(ChooseStores, "what products read and are sent back may be stored in a narrow format"),
     Step(Differentiate, "the loss and its gradients, on the model as it was written"),
+    Step(RoundStores, "narrow formats, of gradients too"),
     Step(Descend, "the optimizer: from here on a step is a model like any other"),
 )
 """What makes a training step of a model, ahead of PIPELINE."""

@@ -58,6 +58,12 @@ from dojocc.dialects.nn.normalisation import (
 )
 from dojocc.dialects.nn.pooling import ReduceWindowOp
 from dojocc.dialects.nn.reduction import ArgReduceOp, ReduceOp
+from dojocc.dialects.nn.rounding import (
+    RandomBitsOp,
+    RoundStochasticallyOp,
+    RoundToOp,
+    StoredAsOp,
+)
 from dojocc.dialects.nn.unary import (
     AbsOp,
     CeilOp,
@@ -131,12 +137,15 @@ __all__ = [
     "OrOp",
     "PadOp",
     "PowerOp",
+    "RandomBitsOp",
     "ReduceOp",
     "ReduceWindowOp",
     "RemainderOp",
     "ReshapeOp",
     "ReverseOp",
     "RoundNearestEvenOp",
+    "RoundStochasticallyOp",
+    "RoundToOp",
     "RsqrtOp",
     "SelectOp",
     "SeluOp",
@@ -148,6 +157,7 @@ __all__ = [
     "SoftplusOp",
     "SoftsignOp",
     "SqrtOp",
+    "StoredAsOp",
     "SubtractOp",
     "TakeOp",
     "TanhOp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from dojocc.cli.shared import log, logged, read_text
@@ -15,10 +16,10 @@ from dojocc.passes.precision import PRECISIONS
 from dojocc.runtime.errors import InputError, UsageError
 
 
-def add_choices(parser: argparse.ArgumentParser) -> None:
+def add_choices(parser: argparse.ArgumentParser, precisions: Sequence[str] = PRECISIONS) -> None:
     """--target, --precision, --shape, --defects, --dram, -O and --seed."""
     parser.add_argument("--target", default="d1-die", help="a name or a .toml file (d1-die)")
-    parser.add_argument("--precision", default="bf16", choices=PRECISIONS)
+    parser.add_argument("--precision", default="bf16", choices=precisions)
     parser.add_argument(
         "--shape", action="append", default=[], metavar="NAME=1x3x224x224", help="repeatable"
     )

@@ -14,9 +14,12 @@ from dojocc.cli.run import read_npz
 from dojocc.cli.shared import STREAM, add_json, check_output, print_json, progress
 from dojocc.options import Training
 from dojocc.passes.differentiate import GIVEN
+from dojocc.passes.precision import PRECISIONS
 from dojocc.passes.training.losses import LOSSES
 from dojocc.passes.training.optimizers import OPTIMIZERS
 from dojocc.runtime.errors import UsageError
+from dojocc.runtime.formats import ROUNDINGS
+from dojocc.training.precisions import NARROW_PRECISIONS
 from dojocc.training.rates import SCHEDULES, Schedule
 from dojocc.training.trainer import Trainer
 
@@ -59,7 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="from the checkpoint, if it is there")
     parser.add_argument("--metrics", metavar="F.jsonl", help="one JSON object a step")
     parser.add_argument("--export", metavar="F", help="trained weights: .safetensors or .onnx")
-    add_choices(parser)
+    parser.add_argument(
+        "--rounding", default="nearest", choices=ROUNDINGS, help="of cfloat (nearest)"
+    )
+    add_choices(parser, (*PRECISIONS, *NARROW_PRECISIONS))
     parser.set_defaults(precision="fp32")
     add_json(parser)
 
@@ -72,9 +78,10 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.model == STREAM:
         raise UsageError("the model to train is a file", help="it cannot be read from stdin")
     arrays = read_npz(arguments.data)
-    chosen = options_of(arguments)
-    fields = {name: getattr(chosen, name) for name in ("target", "precision", "shapes", "defects")}
-    fields |= {"optimize": chosen.optimize, "dram": chosen.dram}
+    precision = arguments.precision
+    chosen = options_of(argparse.Namespace(**vars(arguments) | {"precision": "fp32"}))
+    fields = {name: getattr(chosen, name) for name in ("target", "shapes", "defects")}
+    fields |= {"precision": precision, "optimize": chosen.optimize, "dram": chosen.dram}
     with progress("compiling") as watch:
         trainer = Trainer(
             arguments.model, 0.0, arguments.seed, progress=watch, **fields, **training_of(arguments)
@@ -101,7 +108,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def training_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields of Training that the user set."""
-    names = ("loss", "axis", "optimizer", "nesterov", *NUMBERS)
+    names = ("loss", "axis", "optimizer", "nesterov", "rounding", *NUMBERS)
     found = {name: getattr(arguments, name) for name in names} | {"output": arguments.judged}
     for name in PATTERNS:
         if getattr(arguments, name) is not None:
@@ -135,7 +142,9 @@ def teller(trainer: Trainer, steps: int) -> Callable[[dict[str, Any]], None]:
 
 def facts(trainer: Trainer, history: list[dict[str, Any]]) -> dict[str, Any]:
     """What --json prints."""
+    last = history[-1].get("stores", {}) if history else {}
     return {
+        "stores": last,
         "steps": trainer.number,
         "loss": history[-1]["loss"] if history else None,
         "first_loss": history[0]["loss"] if history else None,

@@ -15,6 +15,20 @@ from dojocc.training.plan import Row
 Batch = Mapping[str, np.ndarray]
 
 
+class Numbered(dict[str, np.ndarray]):
+    """A batch that knows which samples of the data it holds."""
+
+    def __init__(self, arrays: Batch, samples: np.ndarray) -> None:
+        super().__init__(arrays)
+        self.samples = samples
+
+
+def sample_text(number: int, samples: np.ndarray | None) -> str:
+    """A bad sample, by its place in the batch, and in the data where that is known."""
+    known = "" if samples is None else f" (sample {samples[number]} of the data)"
+    return f"sample {number} of the batch{known}"
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayData:
     """Arrays whose first dim counts samples; every epoch goes through all of them in a new order.
@@ -58,7 +72,8 @@ class ArrayData:
             order = self.order(epoch)
             for number in range(place, self.batches):
                 chosen = order[number * self.size : (number + 1) * self.size]
-                yield {name: array[chosen] for name, array in self.arrays.items()}
+                arrays = {name: array[chosen] for name, array in self.arrays.items()}
+                yield Numbered(arrays, chosen)
                 step += 1
 
     def order(self, epoch: int) -> np.ndarray:
@@ -83,13 +98,14 @@ def checked(batch: Batch, data: tuple[Row, ...], classes: int | None) -> dict[st
             f"unknown: {', '.join(unknown) or 'none'}",
             help=f"the inputs are {', '.join(row.name for row in data)}",
         )
-    found = {row.name: converted(batch[row.name], row) for row in data}
+    samples = batch.samples if isinstance(batch, Numbered) else None
+    found = {row.name: converted(batch[row.name], row, samples) for row in data}
     if classes is not None:
-        check_labels(found[data[-1].name], data[-1].name, classes)
+        check_labels(found[data[-1].name], data[-1].name, classes, samples)
     return found
 
 
-def converted(array: np.ndarray, row: Row) -> np.ndarray:
+def converted(array: np.ndarray, row: Row, numbers: np.ndarray | None = None) -> np.ndarray:
     """One array in the step's shape and type, without NaN."""
     array = np.asarray(array)
     if array.shape != row.shape:
@@ -109,7 +125,7 @@ def converted(array: np.ndarray, row: Row) -> np.ndarray:
             place = np.flatnonzero(bad[samples[0]])[0]
             raise BadBatch(
                 f"input '{row.name}' has numbers that are not finite",
-                where=f"sample {samples[0]} of the batch, element {place}",
+                where=f"{sample_text(samples[0], numbers)}, element {place}",
                 numbers=f"{int(bad.sum())} in {len(samples)} of {len(flat)} samples",
                 help="clean the data, or leave these samples out",
             )
@@ -123,13 +139,15 @@ def converted(array: np.ndarray, row: Row) -> np.ndarray:
     return array.astype(row.dtype)
 
 
-def check_labels(labels: np.ndarray, name: str, classes: int) -> None:
+def check_labels(
+    labels: np.ndarray, name: str, classes: int, samples: np.ndarray | None = None
+) -> None:
     """Every label is the number of a class."""
     bad = (labels < 0) | (labels >= classes)
     if bad.any():
         place = tuple(int(index) for index in np.argwhere(bad)[0])
         raise BadBatch(
             f"'{name}' holds {int(labels[place])}, which is no class",
-            where=f"sample {place[0]} of the batch" + (f", place {place[1:]}" if place[1:] else ""),
+            where=sample_text(place[0], samples) + (f", place {place[1:]}" if place[1:] else ""),
             numbers=f"classes are 0 to {classes - 1}; {int(bad.sum())} of {bad.size} are not",
         )

@@ -11,20 +11,24 @@ import numpy as np
 import onnx
 
 from dojocc.compiler import Watch
-from dojocc.dialects.function import LOSS, STATE
+from dojocc.dialects.function import LOSS, SETTING, STATE
 from dojocc.frontends.read import opened
 from dojocc.options import Options, Training
 from dojocc.passes.descend import RATE, STEP
+from dojocc.passes.round_stores import KEY
 from dojocc.passes.training.losses import CLASSES
 from dojocc.runtime.errors import UsageError
+from dojocc.runtime.philox import random_bits
 from dojocc.runtime.timing import TimingResult, time_program
 from dojocc.session import Session
 from dojocc.training.batches import ArrayData, Batch, checked
+from dojocc.training.biases import Biases
 from dojocc.training.checkpoint import read_checkpoint, write_checkpoint
 from dojocc.training.errors import CheckpointError, Diverged
 from dojocc.training.export import write_onnx, write_weights
 from dojocc.training.journal import Journal
 from dojocc.training.plan import Plan, make_plan
+from dojocc.training.precisions import NARROW_PRECISIONS
 
 Rate = float | Callable[[int], float]
 Metrics = dict[str, Any]
@@ -62,6 +66,9 @@ class Trainer:
         self.outputs: dict[str, np.ndarray] = {}
         self.number = 0
         self._read = {port.name for port in self.plan.program.inputs}
+        chosen = self.training
+        names = (row.name for row in self.plan.inputs if row.role == SETTING)
+        self.biases = Biases.of(names, chosen.forward, chosen.backward)
 
     @property
     def training(self) -> Training:
@@ -112,17 +119,31 @@ class Trainer:
         """
         number = self.number + 1
         feeds = checked(batch, self.plan.data, self.classes) | self.tensors
-        feeds |= {RATE: np.float32(self.rate_of(number)), STEP: np.float32(number)}
-        names = [row.name for row in self.plan.results]
-        inputs = {name: feeds[name] for name in feeds if name in self._read}
-        values = dict(zip(names, self.session.run(names, inputs), strict=True))
-        self.check_finite(values, number)
+        feeds |= {RATE: np.array(self.rate_of(number), np.float32)}
+        feeds |= {STEP: np.array(number, np.float32)}
+        feeds |= {KEY: random_bits(self.seed, number, KEY, 0, 1).view(np.int32).reshape(())}
+        if self.biases.held and not self.biases.learnt:
+            self.biases.observe(self.values_of(feeds, number))
+            self.biases.choose(0)
+        values = self.values_of(feeds, number)
+        stores = self.biases.observe(values)
+        self.biases.choose(number)
         self.tensors = {name: values.get(name, held) for name, held in self.tensors.items()}
         self.outputs = {row.name: values[row.name] for row in self.plan.results if not row.role}
         self.number = number
         losses = (row.name for row in self.plan.results if row.role == LOSS)
         found = {name: float(values[name]) for name in losses}
-        return {"step": number, **found, "rate": float(self.rate_of(number))}
+        metrics = {"step": number, **found, "rate": float(self.rate_of(number))}
+        return metrics | {"stores": stores} if stores else metrics
+
+    def values_of(self, feeds: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
+        """All results of the step's program, finite."""
+        feeds = {**feeds, **self.biases.feeds()}
+        names = [row.name for row in self.plan.results]
+        inputs = {name: feeds[name] for name in feeds if name in self._read}
+        values = dict(zip(names, self.session.run(names, inputs), strict=True))
+        self.check_finite(values, number)
+        return values
 
     def check_finite(self, values: Mapping[str, np.ndarray], number: int) -> None:
         """Every number a step gives is finite, or the run ends here."""
@@ -191,7 +212,8 @@ class Trainer:
 
     def save(self, path: str | Path) -> None:
         """A checkpoint: tensors, step and seed."""
-        write_checkpoint(path, self.tensors, {"step": self.number, "seed": self.seed})
+        facts = {"step": self.number, "seed": self.seed, "biases": self.biases.facts()}
+        write_checkpoint(path, self.tensors, facts)
 
     def restore(self, path: str | Path) -> None:
         """Go on from a checkpoint of the same model, optimizer and seed."""
@@ -202,7 +224,20 @@ class Trainer:
                 numbers=f"{facts.get('seed')} there, {self.seed} here",
                 help=f"go on with seed {facts.get('seed')}",
             )
+        self.restore_biases(path, facts.get("biases", {"learnt": False, "tensors": {}}))
         self.tensors, self.number = tensors, int(facts["step"])
+
+    def restore_biases(self, path: str | Path, facts: Mapping[str, Any]) -> None:
+        """The biases of a checkpoint, which must be of the same rounded tensors."""
+        there, here = set(facts["tensors"]), set(self.biases.held)
+        if there != here:
+            raise CheckpointError(
+                f"checkpoint {path} is of a run in another precision",
+                where=f"'{min(there ^ here)}' is rounded in one and not in the other",
+                numbers=f"{len(there)} rounded tensors there, {len(here)} here",
+                help="go on with the precision the checkpoint was made with",
+            )
+        self.biases.restore(facts)
 
     def export(self, path: str | Path) -> None:
         """The trained weights: as .safetensors, or as .onnx where the model is an ONNX model."""
@@ -224,6 +259,12 @@ def options_of(choices: Mapping[str, Any], seed: int) -> Options:
         raise UsageError(
             f"there is no option {', '.join(unknown)}", help=f"one of {', '.join(sorted(known))}"
         )
-    mine = {name: choices[name] for name in choices if name in Training.__dataclass_fields__}
+    mine: Metrics = {
+        name: choices[name] for name in choices if name in Training.__dataclass_fields__
+    }
     rest = {name: choices[name] for name in choices if name not in mine}
+    if rest.get("precision") in NARROW_PRECISIONS:
+        narrow = NARROW_PRECISIONS[rest["precision"]]
+        rest["precision"] = narrow.around
+        mine = {"forward": narrow.forward, "backward": narrow.backward} | mine
     return Options(**({"precision": "fp32", "seed": seed} | rest), training=Training(**mine))

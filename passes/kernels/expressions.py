@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import TensorType, bf16, f32, i1, i8, i16, i32
 from xdsl.ir import Attribute, SSAValue
 
 from dojocc.dialects.location import describe
+from dojocc.dialects.nn.rounding import LAST_SHIFT, MIXING
 from dojocc.dialects.numerics import LN2, LOG2E
 from dojocc.dialects.op import NNOp
 from dojocc.dialects.tile import PredType
@@ -337,3 +338,22 @@ def _convert_to(b: KernelBuilder, x: SSAValue, source: Attribute, target: Attrib
         return as_lanes(b, x)
     x = b.vector("vimax", [as_lanes(b, x), b.constant(int(limits.min))])
     return b.vector("vimin", [x, b.constant(int(limits.max))])
+
+
+@rule("round_to")
+def _round_to(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAValue:
+    return b.vector("vcvt", inputs, format=op.p.format)
+
+
+@rule("round_stochastically")
+def _round_stochastically(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAValue:
+    return b.vector("vsr", inputs, format=op.p.format)
+
+
+@rule("random_bits")
+def _random_bits(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAValue:
+    (x,) = inputs
+    for shift, factor in MIXING:
+        x = b.vector("vixor", [x, b.vector("visrl", [x, b.constant(shift)])])
+        x = b.vector("vimul", [x, b.constant(factor)])
+    return b.vector("vixor", [x, b.vector("visrl", [x, b.constant(LAST_SHIFT)])])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import nn_oracles as oracles
+import nn_rounding as rounding
 import numpy as np
 from nn_oracles import onnx_op
 from xdsl.dialects.builtin import bf16, f32, i1, i8, i32
@@ -367,7 +368,24 @@ def _activation() -> list[Case]:
     return rows
 
 
+def _rounding() -> list[Case]:
+    """Formats that ml_dtypes has too, on values in both ranges; bits that never carry."""
+    kept = {"tensor": "x", "format": "CF8_143", "backward": "none"}
+    rows = [Case("stored_as", (t,), np.array, kept) for t in ("3x5xf32", "f32")]
+    for t in ("3x17xf32", "f32"):
+        rows.append(Case("round_to", (t,), rounding.nearest, {"format": "CF8_143"}, (-400, 400)))
+    down = {"format": "CF8_152"}
+    for sizes in ("3x17x", "40x"):
+        types = (f"{sizes}f32", f"{sizes}i32")
+        rows.append(Case("round_stochastically", types, rounding.truncated, down, (1, 9)))
+        rows.append(
+            Case("random_bits", types[1:], rounding.mixed, span=(-(2**31), 2**31 - 1), exact=True)
+        )
+    return rows
+
+
 CASES: tuple[Case, ...] = (
+    *_rounding(),
     *_unary(),
     *_binary(),
     *_convert(),

@@ -57,6 +57,19 @@ def test_data_that_are_not_finite(trainer: dojocc.Trainer) -> None:
     assert "2 in 2 of 4 samples" in words
 
 
+def test_a_bad_sample_is_named_by_its_number_in_the_data(trainer: dojocc.Trainer) -> None:
+    """Shuffled: its place in the batch is another."""
+    x = np.random.default_rng(0).standard_normal((4, 20)).astype(np.float32)
+    labels = np.array([3, 1, 4, 1])
+    for bad in range(4):
+        with pytest.raises(BadBatch, match=rf"\(sample {bad} of the data\)"):
+            trainer.fit({"input": x, "labels": np.where(np.arange(4) == bad, 99, labels)}, 9)
+        holed = x.copy()
+        holed[bad, 2] = np.nan
+        with pytest.raises(BadBatch, match=rf"\(sample {bad} of the data\), element 2"):
+            trainer.fit({"input": holed, "labels": labels}, 9)
+
+
 def test_batches_of_another_form(trainer: dojocc.Trainer) -> None:
     assert "need [4, 20], have [3, 20]" in refused(trainer, input=batch()["input"][:3])
     assert "unknown: weight" in refused(trainer, weight=np.zeros(4))
