@@ -28,7 +28,7 @@ from dojocc.runtime.errors import UnsupportedError
 
 TINY = Path(__file__).parents[1] / "targets" / "tiny.toml"
 SUPPORT = Path(__file__).parents[1] / "support"
-QUICK, ALL, SLICE = 50, 500, 50
+QUICK, ALL, SLICE = 20, 500, 20
 
 
 def names(module) -> list[str]:
