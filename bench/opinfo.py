@@ -207,7 +207,7 @@ def matrix(rows: list[Outcome]) -> str:
         "# PyTorch operators, as PyTorch's own samples find them",
         "",
         "Written by `python -m bench.opinfo --matrix docs/torch-support.md` from the OpInfo table",
-        "of `torch.testing._internal`: the first FP32 samples of every operator, forward, exported,",
+        "of `torch.testing._internal`: the first FP32 samples of each operator, forward, exported,",
         "compiled for a small machine and run; outputs within 1e-4 (relative L2) of PyTorch's.",
         "",
         "| samples | agree | refused | left out | wrong | crashed |",
