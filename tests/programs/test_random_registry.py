@@ -36,7 +36,8 @@ def options_of(seed: int) -> Options:
 
 def shrunk(seed: int) -> str | None:
     """What is wrong with the graph of a seed, and the smallest that is wrong alike."""
-    graph, options = graph_of(seed), options_of(seed)
+    options = options_of(seed)
+    graph = graph_of(seed, rounds=options.precision == "bf16")
 
     def trusted(name: str) -> bool:
         return graph.trusted.get(name, False)

@@ -55,8 +55,11 @@ class Graph:
 class Growing:
     """A graph so far: its values with their arrays and trust (state)."""
 
-    def __init__(self, context: DojoContext, random: np.random.Generator, special: bool) -> None:
+    def __init__(
+        self, context: DojoContext, random: np.random.Generator, special: bool, rounds: bool
+    ) -> None:
         self.context, self.random, self.special = context, random, special
+        self.rounds = rounds
         self.b = OpList("a random op")
         self.block = Block()
         self.inputs: dict[str, np.ndarray] = {}
@@ -81,14 +84,19 @@ class Growing:
         value = self.block.insert_arg(tensor(shape, element), len(self.inputs))
         self.inputs[f"x{len(self.inputs)}"] = self.fresh(shape, element)
         self.arrays[value] = self.inputs[f"x{len(self.inputs) - 1}"]
-        self.trust[value] = EXACT
+        self.trust[value] = self.given(element)
         self.values.append(value)
         return value
 
     def constant(self, array: np.ndarray) -> SSAValue:
         value = self.b("constant", **constant_properties(array, "weight", self.context.resources))
-        self.arrays[value], self.trust[value] = array, EXACT
+        kind = f32 if array.dtype == np.float32 else i32
+        self.arrays[value], self.trust[value] = array, self.given(kind)
         return value
+
+    def given(self, element: Attribute) -> int:
+        """What is given is exact, unless the machine rounds it first."""
+        return SMOOTH if self.rounds and element == f32 else EXACT
 
     def weight(
         self, shape: Sequence[int], element: Attribute = f32, scale: float = 1.0
@@ -185,11 +193,13 @@ def shape_of(random: np.random.Generator) -> tuple[int, ...]:
             return shape
 
 
-def graph_of(seed: int, only: str | None = None) -> Graph:
-    """The graph of a seed; it starts with an op of the registry that goes by turns, or `only`."""
+def graph_of(seed: int, only: str | None = None, rounds: bool = False) -> Graph:
+    """The graph of a seed; it starts with an op of the registry that goes by turns, or `only`.
+
+    With `rounds` it is for a machine that rounds what it is given, to BF16."""
     random = np.random.default_rng([seed, 20])
     context = DojoContext()
-    growing = Growing(context, random, special=seed % 8 == 7)
+    growing = Growing(context, random, special=seed % 8 == 7, rounds=rounds)
     for _ in range(int(random.integers(1, 3))):
         element = [f32, f32, f32, i32, i1, i8, i16][int(random.integers(7))]
         growing.add_input(shape_of(random), element)
