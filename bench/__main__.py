@@ -5,6 +5,7 @@ that says so, and the exit code is 1. `python -m bench mesh`, `python -m bench c
 `python -m bench gemm`, `python -m bench models`, `python -m bench compile`, `python -m bench peers`
 and `python -m bench onnx` are others: see bench/mesh.py, bench/collectives.py, bench/gemm.py,
 bench/models.py, bench/compiling.py, bench/peers.py, bench/onnx_suite.py.
+`python -m bench.opinfo` needs PyTorch.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 
 from dojocc.dialects.location import describe
 from dojocc.dialects.mesh import LayoutAttr
-from dojocc.dialects.nn import ConvolutionOp, FusedOp
+from dojocc.dialects.nn import ConvolutionOp, FusedOp, ReduceWindowOp
 from dojocc.dialects.op import NNOp
 
 FRAME = ("builtin.module", "func.func", "func.return")
@@ -36,7 +36,7 @@ def is_nn(op: Operation) -> bool:
 
 def has_kernel(op: Operation) -> bool:
     """An nn op that is computed as it is: not one that is only a name for simpler ones."""
-    if isinstance(op, ConvolutionOp):
+    if isinstance(op, ConvolutionOp | ReduceWindowOp):
         return not op.padded_before
     return isinstance(op, NNOp) and (not op.COMPOSITE or op.short_name in ROW_KERNELS)
 

@@ -151,7 +151,8 @@ def _lanes(
     blocks = max(-(-size // LANES), 1)
     padded = np.full((*x.shape[:-1], blocks * LANES), start, x.dtype)
     padded[..., :size] = x
-    padded = padded.reshape(*x.shape[:kept], -1, LANES)
+    count = prod(x.shape[kept:-1]) * blocks  # said outright: of no elements it could not be found
+    padded = padded.reshape(*x.shape[:kept], count, LANES)
     total = np.full((*x.shape[:kept], LANES), start, x.dtype)
     for index in range(padded.shape[-2]):
         total = function(total, padded[..., index, :])

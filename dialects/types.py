@@ -37,6 +37,8 @@ ELEMENT_DTYPES: dict[Attribute, np.dtype] = {
 STORED_BYTES: dict[Attribute, int] = {f32: 4, bf16: 2, i32: 4, i16: 2, i8: 1, i1: 1}
 FLOATS = (f32, bf16)
 SMALL_CONSTANT = 32
+MOST_ELEMENTS = 2**31 - 1
+"""Of one tensor: offsets and counts of transfer lists are 32-bit numbers."""
 
 
 def tensor(shape: Sequence[int], element_type: Attribute = f32) -> TensorType:

@@ -14,10 +14,10 @@ from dojocc.dialects.function import input_names
 from dojocc.dialects.location import describe
 from dojocc.dialects.nn import FusedOp, YieldOp
 from dojocc.dialects.op import NNOp, TypeRuleError
-from dojocc.dialects.types import ELEMENT_DTYPES, same_type, text_of
+from dojocc.dialects.types import ELEMENT_DTYPES, MOST_ELEMENTS, elements, same_type, text_of
 from dojocc.passes.base import SAME, Pass
 from dojocc.passes.rewriting import functions, nn_ops, returned
-from dojocc.runtime.errors import UnsupportedError
+from dojocc.runtime.errors import DoesNotFit, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class InferShapes(Pass):
     How: one walk in order. Operands of an op stand before it, so its rule sees final types; the
       function type is set last, from what is returned. Types of fused regions are their own.
     Fails: UnsupportedError for inputs of unknown size or of an element type that does not exist
-      here, all named at once; TypeRuleError (with the model's node) where an op's operands do not
+      here, all named at once; DoesNotFit for tensors of more elements than can be numbered;
+      TypeRuleError (with the model's node) where an op's operands do not
       fit together.
     """
 
@@ -42,6 +43,7 @@ class InferShapes(Pass):
             check_inputs(function)
             for inner in nn_ops(function.body.block):
                 infer(inner)
+            check_sizes(function)
             results = [value.type for value in returned(function.body.block)]
             inputs = [arg.type for arg in function.body.block.args]
             function.properties["function_type"] = FunctionType.from_lists(inputs, results)
@@ -71,6 +73,24 @@ def check_inputs(function: FuncOp) -> None:
             numbers="; ".join(strange),
             help=f"element types are {known}",
         )
+
+
+def check_sizes(function: FuncOp) -> None:
+    """Refuse tensors that no list could number, before a pass makes something in their size."""
+    values = [
+        *function.body.block.args,
+        *(r for op in nn_ops(function.body.block) for r in op.results),
+    ]
+    for value in values:
+        type = value.type
+        if isinstance(type, TensorType) and elements(type) > MOST_ELEMENTS:
+            owner = value.owner
+            raise DoesNotFit(
+                "a tensor has more elements than can be numbered",
+                where=describe(owner) if isinstance(owner, NNOp) else "an input of the model",
+                numbers=f"{text_of(type)}: {elements(type)} elements, at most {MOST_ELEMENTS}",
+                help="use a smaller model or input",
+            )
 
 
 def is_static(type: object) -> bool:

@@ -21,7 +21,14 @@ from dojocc.dialects.nn.rules import (
     require_word,
     shapes,
 )
-from dojocc.dialects.nn.windows import dilated, pad_interior, window_count, windows
+from dojocc.dialects.nn.windows import (
+    MOST_PADDED,
+    dilated,
+    pad_interior,
+    padded_beyond,
+    window_count,
+    windows,
+)
 from dojocc.dialects.numerics import Numerics
 from dojocc.dialects.op import Cost, NNOp, OpList, Types, nn_op
 from dojocc.dialects.properties import INT, INTS, WORD
@@ -29,8 +36,6 @@ from dojocc.dialects.types import elements, tensor
 
 LAYOUTS = ("nchw", "nhwc")
 SPATIAL = ("d", "h", "w")
-MOST_PADDED = 2
-"""Dims padded without a copy: an access of the machine has bounds on two coordinates."""
 
 
 @nn_op
@@ -142,13 +147,14 @@ class ConvolutionOp(NNOp):
     @property
     def padded_before(self) -> tuple[int, ...]:
         """Numbers of the spatial dims to be padded by an op of its own: all where the input is
-        dilated, else the outermost of those padded beyond `MOST_PADDED`."""
+        dilated, else the outermost that no access can bound."""
         p = self.p
         if any(step != 1 for step in p.lhs_dilation):
             return tuple(range(len(p.strides)))
-        low, high = p.padding[0::2], p.padding[1::2]
-        padded = [n for n in range(len(p.strides)) if low[n] > 0 or high[n] > 0]
-        return tuple(padded[: max(len(padded) - MOST_PADDED, 0)])
+        # One output a group of several channels: lanes step over channels, which takes a bound.
+        outputs = self.result_type.get_shape()[self.at.channel] // p.groups
+        steps = p.groups > 1 and outputs == 1 and self.types[1].get_shape()[self.at.in_channel] > 1
+        return padded_beyond(p.padding, MOST_PADDED - steps)
 
     def decompose(self, b: OpList) -> SSAValue | None:
         """A dilated input, and padding of a third dim, become a pad before a plain convolution."""

@@ -13,7 +13,14 @@ from xdsl.irdl import operand_def, prop_def, result_def
 
 from dojocc.dialects.domain import Affine, Dim, IterationDomain, identity
 from dojocc.dialects.nn.rules import require, require_length, require_word
-from dojocc.dialects.nn.windows import dilated, pad_interior, window_count, windows
+from dojocc.dialects.nn.windows import (
+    MOST_PADDED,
+    dilated,
+    pad_interior,
+    padded_beyond,
+    window_count,
+    windows,
+)
 from dojocc.dialects.numerics import Numerics, start_of
 from dojocc.dialects.op import Cost, NNOp, OpList, Types, nn_op
 from dojocc.dialects.properties import INTS, WORD
@@ -31,6 +38,7 @@ class ReduceWindowOp(NNOp):
 
     name = "nn.reduce_window"
     FUSIBLE: ClassVar[str] = "window"
+    COMPOSITE: ClassVar[bool] = True
     GRADIENT: ClassVar[str] = "rule"
 
     x = operand_def(TensorType)
@@ -82,6 +90,33 @@ class ReduceWindowOp(NNOp):
         for tap in np.ndindex(*p.window):
             total = fold(total, view[(..., *tap)])
         return total
+
+    @property
+    def padded_before(self) -> tuple[int, ...]:
+        """Dims to be padded by an op of its own: the outermost that no access can bound.
+
+        Windows along the last dim, which lies along lanes, take one of the bounds in any case.
+        """
+        p = self.p
+        moves = bool(p.window) and (p.window[-1] > 1 or p.strides[-1] > 1)
+        taken = moves and not any(p.padding[-2:])
+        return padded_beyond(p.padding, MOST_PADDED - taken)
+
+    def decompose(self, b: OpList) -> SSAValue | None:
+        """Padding of a third dim becomes a pad before the windows."""
+        p, before = self.p, self.padded_before
+        if not before:
+            return None
+        rank = len(p.window)
+        low, high = (
+            [p.padding[2 * n + side] * (n in before) for n in range(rank)] for side in (0, 1)
+        )
+        rest = [edge * (place // 2 not in before) for place, edge in enumerate(p.padding)]
+        type = self.types[0]
+        start = b.scalar(start_of(p.kind, dtype_of(type.element_type)).item(), type.element_type)
+        wide = b("pad", self.x, start, low=low, high=high, interior=[0] * rank)
+        props = {"window": p.window, "strides": p.strides, "dilation": p.dilation}
+        return b(ReduceWindowOp, wide, kind=p.kind, padding=rest, **props)
 
     def cost(self) -> Cost:
         return Cost(prod(self.p.window) * elements(self.result_type), self.moved_bytes())

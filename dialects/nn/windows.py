@@ -6,6 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+MOST_PADDED = 2
+"""Dims padded without a copy: an access of the machine has bounds on two coordinates."""
+
+
+def padded_beyond(padding: Sequence[int], most: int = MOST_PADDED) -> tuple[int, ...]:
+    """Of the dims padded (low and high of each), the outermost that are more than `most`."""
+    edges = zip(padding[0::2], padding[1::2], strict=True)
+    padded = [axis for axis, pair in enumerate(edges) if max(pair) > 0]
+    return tuple(padded[: max(len(padded) - most, 0)])
+
 
 def dilated(size: int, step: int) -> int:
     """Extent of `size` elements spread `step` apart."""

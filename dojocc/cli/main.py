@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "profile": "predicted cycles, what they are made of, and how far to trust them",
     "pack": "the SRAM planner by itself",
     "plan": "how many machines a stream of frames takes, and what binds",
+    "reduce": "a model that fails to the smallest that fails alike",
     "yield": "on how many random fault maps a model still works, and how fast",
     "demo": "compile ResNet-50 or another network, run it, and check the outputs",
     "doctor": "what this installation has and lacks",

@@ -33,6 +33,15 @@ def shape_of(value: SSAValue) -> tuple[int, ...]:
     return tuple(value.type.get_shape())
 
 
+def common_shape(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """What these shapes broadcast to together."""
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError as error:
+        texts = " and ".join(map(shape_text, shapes))
+        raise BuildError(f"shapes {texts} do not broadcast together") from error
+
+
 def element_of(value: SSAValue) -> Attribute:
     assert isinstance(value.type, TensorType)
     return value.type.element_type
@@ -144,12 +153,7 @@ class Builder:
 
     def together(self, *values: SSAValue) -> tuple[SSAValue, ...]:
         """All values broadcast to their common shape."""
-        shapes = [shape_of(value) for value in values]
-        try:
-            common = np.broadcast_shapes(*shapes)
-        except ValueError as error:
-            texts = " and ".join(map(shape_text, shapes))
-            raise BuildError(f"shapes {texts} do not broadcast together") from error
+        common = common_shape(*(shape_of(value) for value in values))
         return tuple(self.broadcast(value, common) for value in values)
 
     def binary(self, name: str, left: SSAValue, right: SSAValue) -> SSAValue:
@@ -276,7 +280,7 @@ class Builder:
             result = self.matmul(row, right)
             return self.reshape(result, (*shape_of(result)[:-2], right_shape[-1]))
         try:
-            batch = np.broadcast_shapes(left_shape[:-2], right_shape[:-2])
+            batch = common_shape(left_shape[:-2], right_shape[:-2])
         except ValueError as error:
             texts = f"{shape_text(left_shape)} and {shape_text(right_shape)}"
             raise BuildError(f"matmul of {texts}: batch dimensions do not broadcast") from error

@@ -1,8 +1,8 @@
-"""Contraction on the SIMD unit: 16 lanes of the result, one fused multiply-add for each reduction
-step.
+"""Contraction on the SIMD unit: 16 lanes of the result, one fused multiply-add (of integers a
+product and a sum) for each reduction step.
 
-Serves FP32, depthwise and grouped convolutions, and BF16 operands that do not lie as the matrix
-unit wants (their products are exact in FP32, so the sums are the same).
+Serves FP32, integers, depthwise and grouped convolutions, and BF16 operands that do not lie as the
+matrix unit wants (their products are exact in FP32, so the sums are the same).
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import numpy as np
 from xdsl.ir import SSAValue
 
+from dojocc.dialects.op import NNOp
+from dojocc.dialects.types import FLOATS
 from dojocc.passes.kernels.builder import KernelBuilder, KernelCall
 from dojocc.passes.kernels.contraction_plan import Contraction
+from dojocc.passes.kernels.expressions import element, in_range
 from dojocc.passes.kernels.frame import Frame, clear_tail, lane_blocks, tail_bound
 from dojocc.passes.kernels.region import Evaluator, Leaf
 from dojocc.passes.kernels.space import Bound, Loop, View, loop, view_of
@@ -35,10 +38,19 @@ def on_lanes(plan: Contraction) -> list[KernelCall]:
     if lane is not None:
         loops.append(Loop(blocks, ((lane, LANES),)))
 
+    kind = element(region_root(plan).operands[0])
+    floats = kind in FLOATS
+
     def body(b: KernelBuilder) -> None:
-        total = b.cell(0.0)
+        total: SSAValue = b.cell(0.0 if floats else 0)
         with b.nest(taps):
-            b.fma(total, b.load(left, lane), b.load(right, lane))
+            pair = b.load(left, lane), b.load(right, lane)
+            if floats:
+                b.fma(total, *pair)
+            else:
+                b.accumulate("viacc", total, b.vector("vimul", pair))
+        if not floats:
+            total = in_range(b, total, kind)
 
         def load(leaf: Leaf) -> SSAValue:
             return b.load(frame.leaf(leaf), lane)
@@ -49,6 +61,12 @@ def on_lanes(plan: Contraction) -> list[KernelCall]:
         b.store(result, store, lane, mask=mask)
 
     return [*clear, *frame.calls(loops, len(taps), body)]
+
+
+def region_root(plan: Contraction) -> NNOp:
+    """The product or convolution itself."""
+    assert plan.region.root is not None
+    return plan.region.root
 
 
 def lanes_of(plan: Contraction) -> tuple[int, bool, list[KernelCall]]:

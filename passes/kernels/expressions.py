@@ -18,7 +18,7 @@ from dojocc.dialects.numerics import LN2, LOG2E
 from dojocc.dialects.op import NNOp
 from dojocc.dialects.tile import PredType
 from dojocc.passes.kernels.builder import KernelBuilder
-from dojocc.passes.kernels.integers import divide, remainder
+from dojocc.passes.kernels.integers import divide, integer_power, remainder
 from dojocc.runtime.errors import UnsupportedError
 
 Rule = Callable[[KernelBuilder, NNOp, Sequence[SSAValue]], SSAValue]
@@ -227,11 +227,7 @@ def _halves(b: KernelBuilder, x: SSAValue) -> tuple[SSAValue, SSAValue]:
 @rule("power")
 def _power(b: KernelBuilder, op: NNOp, inputs: Sequence[SSAValue]) -> SSAValue:
     if not is_float(op.operands[0]):
-        raise UnsupportedError(
-            "integer nn.power has no instructions",
-            where=describe(op),
-            help="convert to float first",
-        )
+        return in_range(b, integer_power(b, *inputs), element(op.operands[0]))
     x, y = inputs
     one, zero = b.constant(1.0), b.constant(0.0)
     size = b.vector("vexp2", [b.vector("vmul", [y, b.vector("vlog2", [b.vector("vabs", [x])])])])

@@ -1,10 +1,12 @@
-"""INT32 division on lanes, from FP32 quotients put right with exact integer remainders."""
+"""INT32 division on lanes, from FP32 quotients put right with exact integer remainders; powers."""
 
 from __future__ import annotations
 
 from xdsl.ir import SSAValue
 
 from dojocc.passes.kernels.builder import KernelBuilder
+
+EXPONENT_BITS = 31  # of an INT32 that is not negative
 
 
 def _size(b: KernelBuilder, x: SSAValue) -> SSAValue:
@@ -56,3 +58,16 @@ def remainder(b: KernelBuilder, x: SSAValue, y: SSAValue) -> SSAValue:
     below = b.vector("vicmplt", [x, zero])
     rest = b.vector("vsel", [b.vector("visub", [zero, rest]), rest], predicate=below)
     return b.vector("vsel", [x, rest], predicate=b.vector("vicmpeq", [y, zero]))
+
+
+def integer_power(b: KernelBuilder, x: SSAValue, y: SSAValue) -> SSAValue:
+    """x to the y by repeated squares, modulo 2 ** 32 as all products are; 0 where y is below 0."""
+    zero, one = b.constant(0), b.constant(1)
+    result, square, left = one, x, y
+    for bit in range(EXPONENT_BITS):
+        odd = b.vector("vicmpeq", [b.vector("viand", [left, one]), one])
+        result = b.vector("vsel", [b.vector("vimul", [result, square]), result], predicate=odd)
+        if bit + 1 < EXPONENT_BITS:
+            square = b.vector("vimul", [square, square])
+            left = b.vector("visrl", [left, one])
+    return b.vector("vsel", [zero, result], predicate=b.vector("vicmplt", [y, zero]))

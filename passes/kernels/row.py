@@ -106,10 +106,10 @@ def arg_reduce(plan: RowPlan, b: KernelBuilder) -> None:
     """Index of the first greatest (or least) element.
 
     Every lane keeps its best value and where it was; a later equal one does not count. Lanes are
-    then compared, and of the best ones the lowest index taken.
+    then compared, and of the best ones the lowest index taken. As in NumPy, the first NaN is the
+    best of all.
     """
     kind = plan.root.p.kind
-    less, equal = ("vcmplt", "vcmpeq") if plan.floats else ("vicmplt", "vicmpeq")
     best = b.cell(start_of(kind, plan.fmt))
     here, found = b.cell(0), b.cell(0)
     first = b.lanes() if plan.along else b.constant(0)
@@ -117,14 +117,30 @@ def arg_reduce(plan: RowPlan, b: KernelBuilder) -> None:
     b.assign(found, first)
     with b.nest(plan.inner):
         value = plan.masked(b, plan.operand(b)(0), kind)
-        better = b.vector(less, [best, value] if kind == "max" else [value, best])
+        better = is_better(plan, b, kind, value, best)
         b.assign(best, value, better)
         b.assign(found, here, better)
         b.assign(here, b.vector("viadd", [here, b.constant(LANES if plan.along else 1)]))
     result = found
     if plan.along:
         top = across(b, kind, best, plan.fmt)
-        chosen = b.vector(equal, [best, top])
+        chosen = b.vector("vcmpeq" if plan.floats else "vicmpeq", [best, top])
+        if plan.floats:  # a NaN is not equal to itself
+            chosen = b.vector("por", [chosen, is_nan(b, best)])
         result = b.vector("vsel", [found, b.constant(LAST)], predicate=chosen)
         result = shuffled(b, result, "vimin")
     plan.finish(b, result)
+
+
+def is_better(
+    plan: RowPlan, b: KernelBuilder, kind: str, value: SSAValue, best: SSAValue
+) -> SSAValue:
+    """Where a value takes the best one's place: no comparison with a NaN holds."""
+    if not plan.floats:
+        return b.vector("vicmplt", [best, value] if kind == "max" else [value, best])
+    worse = b.vector("vcmple", [value, best] if kind == "max" else [best, value])
+    return b.vector("pand", [b.vector("pnot", [worse]), b.vector("vcmpeq", [best, best])])
+
+
+def is_nan(b: KernelBuilder, value: SSAValue) -> SSAValue:
+    return b.vector("pnot", [b.vector("vcmpeq", [value, value])])

@@ -63,12 +63,12 @@ def carry_out_all(nest: Nest, queue: list[Pending]) -> None:
 def grouped(queue: list[Pending]) -> dict[Hashable, list[Pending]]:
     """Stores by the form of what they do."""
     found: dict[Hashable, list[Pending]] = {}
-    forms: dict[int, Hashable] = {}
+    forms = Forms()
     for store in queue:
         access = store.access
         shape = (access.counts, access.strides, access.granules, access.pitch, access.elements)
-        keep = None if store.keep is None else form(store.keep, forms)
-        key = (store.op.name, store.fmt, store.pad, shape, form(store.value, forms), keep)
+        keep = None if store.keep is None else forms.number(store.keep)
+        key = (store.op.name, store.fmt, store.pad, shape, forms.number(store.value), keep)
         found.setdefault(key, []).append(store)
     return found
 
@@ -83,25 +83,39 @@ def apart(accesses: Sequence[Access], groups: list[list[Pending]]) -> bool:
     return all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
 
 
-def form(ref: Ref, known: dict[int, Hashable]) -> Hashable:
-    """How a value is made, but for what may differ between stores that are carried out as one."""
-    value = ref.value
-    if id(value) in known:
-        return known[id(value)]
-    match value:
-        case Lazy():
-            parts = [form(e, known) if isinstance(e, Ref) else e for e in value.args]
-            if value.op.name == "mread":
-                parts = parts[:1]
-            others = [None if e is None else form(e, known) for e in (value.mask, value.old)]
-            found: Hashable = (value.op.name, tuple(parts), *others)
-        case Product():
-            found = ("product", value.lanes)
-        case _:
-            found = type(value).__name__
-    found = (ref.depth, found)
-    known[id(value)] = found
-    return found
+class Forms:
+    """Numbers for the forms of values: how a value is made, but for what may differ between stores
+    that are carried out as one.
+
+    A form names those it is made of by number: spelled out, a value used twice at every step (a
+    square of a square) would double its form each time.
+    """
+
+    def __init__(self) -> None:
+        self.of_values: dict[int, int] = {}
+        self.numbers: dict[Hashable, int] = {}
+
+    def number(self, ref: Ref) -> int:
+        value = ref.value
+        if id(value) not in self.of_values:
+            found = (ref.depth, self.form(ref))
+            self.of_values[id(value)] = self.numbers.setdefault(found, len(self.numbers))
+        return self.of_values[id(value)]
+
+    def form(self, ref: Ref) -> Hashable:
+        match ref.value:
+            case Lazy() as value:
+                parts = [
+                    self.number(e) if isinstance(e, Ref) else ("as it is", e) for e in value.args
+                ]
+                if value.op.name == "mread":
+                    parts = parts[:1]
+                others = [None if e is None else self.number(e) for e in (value.mask, value.old)]
+                return (value.op.name, tuple(parts), *others)
+            case Product() as value:
+                return "product", value.lanes
+            case value:
+                return type(value).__name__
 
 
 def used_often(groups: list[list[Pending]]) -> set[int]:

@@ -122,3 +122,15 @@ def test_a_row_shared_out_is_refused() -> None:
     held = layout(SHAPE, shards={1: (("row",), 3)})
     with pytest.raises(UnsupportedError, match="row dim d1 is shared out"):
         run_op(op, [random(1, *SHAPE)], [held], [held])
+
+
+@pytest.mark.parametrize("kind", ("max", "min"))
+@pytest.mark.parametrize("axis", (0, 1, 2))
+def test_arg_reduce_finds_the_first_nan(kind, axis) -> None:
+    array = random(1, *SHAPE)
+    array[random(2, *SHAPE) > 1.8] = np.nan
+    array[0, 0, 0] = array[2, 2, 2] = np.inf if kind == "max" else -np.inf
+    assert np.isnan(array).any(axis).any() and not np.isnan(array).any(axis).all()
+    op = fused([tensor(SHAPE, f32)], i32, lambda b, x: b("arg_reduce", x, kind=kind, axis=axis))
+    left = tuple(size for dim, size in enumerate(SHAPE) if dim != axis)
+    exact(run_op(op, [array], [layout(SHAPE)], [layout(left, "INT32")]))

@@ -8,7 +8,7 @@ import numpy as np
 from xdsl.dialects.builtin import i1
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import Builder, NotSupported, element_of, shape_of
+from dojocc.frontends.build import Builder, NotSupported, common_shape, element_of, shape_of
 
 
 def attention(
@@ -34,7 +34,7 @@ def attention(
     if groups > 1:
         heads = shape_of(key)[-3]
         query = b.reshape(query, (*shape[:-3], heads, groups * rows, shape[-1]))
-    batch = np.broadcast_shapes(shape_of(query)[:-2], shape_of(key)[:-2])
+    batch = common_shape(shape_of(query)[:-2], shape_of(key)[:-2])
     query, key, value = (b.broadcast(x, (*batch, *shape_of(x)[-2:])) for x in (query, key, value))
     count = len(batch)
     dims = tuple(range(count))

@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import i1, i32
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import Builder, element_of, shape_of
+from dojocc.frontends.build import Builder, BuildError, element_of, shape_of, shape_text
 
 
 def from_front(b: Builder, indices: SSAValue, sizes: int | SSAValue) -> SSAValue:
@@ -27,6 +27,9 @@ def gather_elements(
     `rows` may be smaller than x along the other dims.
     """
     shape, wanted = shape_of(x), shape_of(rows)
+    if len(shape) != len(wanted):
+        texts = f"{shape_text(wanted)} into {shape_text(shape)}"
+        raise BuildError(f"as many dims of indices as of data are needed, not {texts}")
     strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
     place = np.indices(wanted)
     base = sum((place[i] * strides[i] for i in range(len(shape)) if i != axis), np.zeros(wanted))

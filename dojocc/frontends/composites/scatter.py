@@ -11,7 +11,7 @@ import numpy as np
 from xdsl.dialects.builtin import f32, i1, i32
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import Builder, NotSupported, element_of, shape_of
+from dojocc.frontends.build import Builder, NotSupported, common_shape, element_of, shape_of
 from dojocc.frontends.composites.indexing import chosen
 
 REDUCTIONS = {"add": ("sum", "add"), "mul": ("prod", "multiply"), "max": ("max", "maximum")}
@@ -43,7 +43,7 @@ def merged(
     if reduction not in REDUCTIONS:
         raise NotSupported(f"reduction={reduction!r} is not known")
     kind, combine = REDUCTIONS[reduction]
-    wide = b.broadcast(updates, np.broadcast_shapes(shape_of(hit), shape_of(updates)))
+    wide = b.broadcast(updates, common_shape(shape_of(hit), shape_of(updates)))
     hit = b.broadcast(hit, shape_of(wide))
     if element_of(data) == i1:
         raise NotSupported("reductions of truth values are not supported")

@@ -8,7 +8,7 @@ import numpy as np
 from xdsl.dialects.builtin import i32
 from xdsl.ir import SSAValue
 
-from dojocc.frontends.build import element_of, normal_axes, normal_axis, shape_of
+from dojocc.frontends.build import common_shape, element_of, normal_axes, normal_axis, shape_of
 from dojocc.frontends.composites.indexing import padded_by_rows
 from dojocc.frontends.onnx.node import Node, Refusal, Value, handles
 
@@ -163,7 +163,7 @@ def pad(node: Node) -> SSAValue:
 @handles("Expand")
 def expand(node: Node) -> SSAValue:
     wanted = node.integers(1, "the shape")
-    return node.b.broadcast(node.x(), np.broadcast_shapes(node.shape(), wanted))
+    return node.b.broadcast(node.x(), common_shape(node.shape(), wanted))
 
 
 @handles("Tile")

@@ -183,11 +183,16 @@ class Node:
         row = self.attributes.get(name)
         if row is None:
             return default
+        if row.ref_attr_name:
+            raise Refusal(f"attribute {name!r} is one of a function, and this node is in none")
         value = onnx.helper.get_attribute_value(row)
-        if isinstance(value, bytes):
-            return value.decode()
-        if isinstance(value, list | tuple) and value and isinstance(value[0], bytes):
-            return [text.decode() for text in value]
+        try:
+            if isinstance(value, bytes):
+                return value.decode()
+            if isinstance(value, list | tuple) and value and isinstance(value[0], bytes):
+                return [text.decode() for text in value]
+        except UnicodeDecodeError as error:
+            raise Refusal(f"attribute {name!r} is no UTF-8 text") from error
         return value
 
     def uses(self, index: int) -> bool:

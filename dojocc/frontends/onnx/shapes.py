@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import onnx
 
+from dojocc.dialects.types import MOST_ELEMENTS
 from dojocc.frontends.onnx.kinds import ELEMENT_TYPES
 from dojocc.frontends.onnx.node import type_name
 from dojocc.runtime.errors import InputError
@@ -43,7 +45,21 @@ def input_shapes(
             where=model,
             help=f"give the shape, for instance --shape {value.name}={example(value, symbols)}",
         )
+    for name, shape in result.items():
+        refuse_huge(name, shape, model)
     return result
+
+
+def refuse_huge(name: str, shape: Sequence[int], model: str) -> None:
+    """Before anything is made in an input's size."""
+    if prod(shape) > MOST_ELEMENTS:
+        raise InputError(
+            f"input {name!r} is too large for any machine",
+            where=model,
+            numbers=f"{'x'.join(map(str, shape))} are {prod(shape)} elements, at most "
+            f"{MOST_ELEMENTS} are taken",
+            help="check the shape, or give another with --shape",
+        )
 
 
 def unknown_input(name: str, names: Sequence[str], model: str) -> InputError:

@@ -30,7 +30,7 @@ from dojocc.frontends.torch.dtypes import BITS, lanes_of, narrowing, source_word
 from dojocc.frontends.torch.findings import Findings
 from dojocc.frontends.torch.graph import Held, Meta, Reference, TorchGraph, TorchNode
 from dojocc.frontends.torch.node import HANDLERS, Node, Results
-from dojocc.runtime.errors import InputError
+from dojocc.runtime.errors import InputError, UnsupportedError
 
 WRAPPING = {
     f"aten.{name}"
@@ -157,7 +157,7 @@ class Importer:
         for value, name in self.graph.outputs:
             self.builder.location = f"output '{name}'"
             if isinstance(value, Reference):
-                results.append(self.value(value))
+                results.append(self.result(value, name))
                 rows.append((name, self.meta(value).dtype))
                 continue
             array = np.array(0.0 if value is None else value)
@@ -171,6 +171,24 @@ class Importer:
         function = FuncOp("main", kinds, Region(self.block), arg_attrs=named(inputs))
         function.properties["res_attrs"] = named(rows)
         return ModuleOp([function])
+
+    def result(self, value: Reference, name: str) -> SSAValue:
+        """An output's value; one without elements is none that a program could give."""
+        try:
+            return self.value(value)
+        except Lost as error:
+            raise UnsupportedError(
+                f"output '{name}' is a further result of '{value.name}' that is not computed",
+                where=self.graph.name,
+                help="leave it out of what forward returns",
+            ) from error
+        except NotSupported as error:
+            raise UnsupportedError(
+                f"output '{name}' is {error}",
+                where=self.graph.name,
+                numbers=f"shape {list(self.meta(value).shape)}",
+                help="leave it out of what forward returns",
+            ) from error
 
 
 def named(rows: list[tuple[str, str]]) -> ArrayAttr[DictionaryAttr]:

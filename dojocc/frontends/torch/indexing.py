@@ -200,9 +200,9 @@ def constant_along(row: SSAValue, axis: int) -> bool:
 
 @handles("index_copy", "index_add", "index_fill")
 def index_rows(node: Node) -> SSAValue:
-    """Rows of one dim replaced, added to or filled."""
-    b, x, shape = node.b, node.x(), node.shape()
-    axis = node.axis()
+    """Rows of one dim replaced, added to or filled; a scalar is one row."""
+    b, shape = node.b, node.shape() or (1,)
+    x, axis = b.reshape(node.x(), shape), node.axis() if node.shape() else 0
     index = places(node, b.reshape(node.x("index"), (prod(node.shape("index")),)), shape[axis])
     count, rest = shape_of(index)[0], [a for a in range(len(shape)) if a != axis]
     inner = prod(shape[a] for a in rest)
@@ -210,13 +210,14 @@ def index_rows(node: Node) -> SSAValue:
         updates = b.broadcast(node.like("value", element_of(x)), (count, inner))
     else:
         source = b.convert(node.x("source"), element_of(x))
+        source = b.reshape(source, (*shape[:axis], count, *shape[axis + 1 :]))
         source = b.scaled(source, node.number("alpha", 1)) if node.op == "index_add" else source
         updates = b.reshape(b.transpose(source, [axis, *rest]), (count, inner))
     data = b.reshape(b.transpose(x, [axis, *rest]), (shape[axis], inner))
     reduction = "add" if node.op == "index_add" else "none"
     result = scatter.scatter_rows(b, data, index, updates, reduction)
     result = b.reshape(result, [shape[a] for a in (axis, *rest)])
-    return b.transpose(result, list(np.argsort([axis, *rest])))
+    return b.reshape(b.transpose(result, list(np.argsort([axis, *rest]))), node.shape())
 
 
 @handles("scatter", "scatter_add", "scatter_reduce")
