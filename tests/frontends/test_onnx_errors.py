@@ -75,6 +75,19 @@ def test_all_unsupported_ops_are_listed_at_once() -> None:
     assert [row.count for row in check_support(model)] == [2, 1, 1]
 
 
+def test_constant_without_its_value() -> None:
+    nodes = [
+        helper.make_node("Constant", [], ["c"], name="empty"),
+        helper.make_node("Constant", [], ["d"], name="full", value_int=1, value_float=2.0),
+        helper.make_node("Sum", ["x", "c", "d"], ["y"]),
+    ]
+    message = str(error_of(model_of(nodes, X)))
+    assert (
+        "'empty' (Constant): a constant has one attribute, its value; this one has none" in message
+    )
+    assert "this one has ['value_float', 'value_int']" in message
+
+
 def test_unsupported_forms_are_listed_at_once_too() -> None:
     pool: dict[str, Any] = {"kernel_shape": [2, 2]}
     nodes = [

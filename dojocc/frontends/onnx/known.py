@@ -17,6 +17,9 @@ RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "Rando
 @handles("Constant")
 def constant(node: Node) -> np.ndarray:
     """The one attribute it has, under whichever name."""
+    if len(node.proto.attribute) != 1:
+        given = [each.name for each in node.proto.attribute]
+        raise Refusal(f"a constant has one attribute, its value; this one has {given or 'none'}")
     row = node.proto.attribute[0]
     value = node.attr(row.name)
     match row.name:
