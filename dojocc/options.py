@@ -52,6 +52,14 @@ class Training:
     backward: str = ChooseStores.backward
     rounding: str = RoundStores.rounding
 
+    def __post_init__(self) -> None:
+        wide = (self.forward, self.backward) == (ChooseStores.forward, ChooseStores.backward)
+        if wide and self.rounding != RoundStores.rounding:
+            raise UsageError(
+                f"rounding {self.rounding!r} is of values in narrow formats, and there are none",
+                help="train with precision cfloat8 or cfloat16",
+            )
+
     def passes(self) -> dict[str, dict[str, object]]:
         """Options by pass."""
         names: dict[str, object] = {"names": self.parameters, "frozen": self.frozen}

@@ -156,6 +156,8 @@ def test_wrong_options() -> None:
         dojocc.Trainer(model, output="logits")
     with pytest.raises(UsageError, match="nothing is trained"):
         dojocc.Trainer(model, frozen=("*",))
+    with pytest.raises(UsageError, match="'stochastic' is of values in narrow formats"):
+        dojocc.Trainer(model, precision="bf16", rounding="stochastic")
     with pytest.raises(UsageError, match="there is no schedule"):
         Schedule(1.0, "sudden")
     with pytest.raises(UsageError, match="needs more steps than its warm-up"):
