@@ -380,9 +380,8 @@ def _rounding() -> list[Case]:
     for sizes in ("3x17x", "40x"):
         types = (f"{sizes}f32", f"{sizes}i32")
         rows.append(Case("round_stochastically", types, rounding.truncated, down, (1, 9)))
-        rows.append(
-            Case("random_bits", types[1:], rounding.mixed, span=(-(2**31), 2**31 - 1), exact=True)
-        )
+        words = (-(2**31), 2**31 - 1)
+        rows.append(Case("random_bits", types[1:], rounding.mixed, span=words, exact=True))
     return rows
 
 

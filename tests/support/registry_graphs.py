@@ -238,4 +238,8 @@ def finished(growing: Growing, seed: int) -> Graph:
 LEFT_OUT = {
     "fused": "made by the fuse pass of every graph; a graph of the frontends has none",
     "yield": "ends a region of nn.fused",
+    "stored_as": "a mark for training's passes, the value itself by the rest",
+    "round_to": "numbers that are near end a grid step apart; tests/nn and tests/training have it",
+    "round_stochastically": "numbers that are near end a grid step apart, as by round_to",
+    "random_bits": "a bit of difference going in is half of them coming out; tests/nn has it",
 }
