@@ -281,7 +281,7 @@ class Builder:
             return self.reshape(result, (*shape_of(result)[:-2], right_shape[-1]))
         try:
             batch = common_shape(left_shape[:-2], right_shape[:-2])
-        except ValueError as error:
+        except BuildError as error:
             texts = f"{shape_text(left_shape)} and {shape_text(right_shape)}"
             raise BuildError(f"matmul of {texts}: batch dimensions do not broadcast") from error
         left = self.broadcast(left, (*batch, *left_shape[-2:]))

@@ -173,6 +173,9 @@ def test_element_types_off_the_machine() -> None:
 def test_no_broadcast() -> None:
     message = str(error_of(node_model("Add", X, {"w": random(4)})))
     assert "shapes [2, 3] and [4] do not broadcast together" in message
+    product = node_model("MatMul", {"x": random(2, 3, 4)}, {"w": random(5, 4, 2)})
+    message = str(error_of(product))
+    assert "matmul of [2, 3, 4] and [5, 4, 2]: batch dimensions do not broadcast" in message
 
 
 def test_the_manual_names_every_supported_op() -> None:
