@@ -9,6 +9,8 @@ belong to none, and an outer axis shards nothing onto them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from math import prod
 
 import numpy as np
 
@@ -16,6 +18,7 @@ AXES = ("row", "col", "outer_row", "inner_row", "outer_col", "inner_col")
 SIDE = {axis: 0 if axis.endswith("row") else 1 for axis in AXES}
 """The axis of the grid, 0 or 1, that an axis is, or is a digit of."""
 UNSPLIT = (1, 1)
+REMEMBERED = 1 << 10  # small arrays that are kept
 
 Pair = tuple[int, int]
 
@@ -42,6 +45,26 @@ def line_place(axis: str, grid: Pair, split: Pair) -> np.ndarray:
     if axis.startswith("outer"):
         return place // inner
     return place % inner if axis.startswith("inner") else place
+
+
+@lru_cache(REMEMBERED)
+def grid_index(axes: tuple[str, ...], grid: Pair, split: Pair) -> np.ndarray:
+    """The shard index of every node along a dimension sharded over `axes`, [rows or 1, columns or
+    1], read-only; the number of shards on nodes that belong to no part."""
+    index, outside = np.zeros((1, 1), np.int64), np.zeros((1, 1), bool)
+    for axis in axes:
+        place = line_place(axis, grid, split)
+        place = place[:, None] if SIDE[axis] == 0 else place[None, :]
+        index = index * axis_size(axis, grid, split) + place
+        outside = outside | (place >= axis_size(axis, grid, split))
+    result = np.where(outside, shards_along(axes, grid, split), index)
+    result.flags.writeable = False
+    return result
+
+
+def shards_along(axes: tuple[str, ...], grid: Pair, split: Pair) -> int:
+    """How many shards a dimension has that is sharded over `axes`."""
+    return prod(axis_size(axis, grid, split) for axis in axes)
 
 
 def used_split(axes: Iterable[str], grid: Pair, split: Pair) -> Pair:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
-from dojocc.runtime.axes import AXES, UNSPLIT, axis_place, axis_size, used_split
+from dojocc.runtime.axes import AXES, UNSPLIT, grid_index, shards_along, used_split
 from dojocc.runtime.formats import FORMATS, decode, encode
 
 LANES = 16
-REMEMBERED = 1 << 8  # arrays over all nodes that are kept, the newest
 
 
 @dataclass(frozen=True)
@@ -116,25 +115,30 @@ class Layout:
 
     def shards(self, dim: DimShard) -> int:
         """How many shards `dim` has."""
-        return prod(axis_size(axis, self.grid, self.split) for axis in dim.axes)
+        return shards_along(dim.axes, self.grid, self.split)
 
     def index(self, dim: DimShard) -> np.ndarray:
-        """Shard index of every node along `dim`, shape [nodes], read-only; the number of shards,
-        one past the end, on nodes that belong to no part.
+        """Shard index of every node along `dim`, shape [nodes]; the number of shards, one past the
+        end, on nodes that belong to no part.
         """
-        return shard_index(dim.axes, self.grid, self.split)
+        return np.broadcast_to(grid_index(dim.axes, self.grid, self.split), self.grid).flatten()
 
     def origin(self) -> np.ndarray:
         """Global index of local element 0, per node and dimension; negative inside a halo. Shape
-        [nodes, rank], read-only.
+        [nodes, rank], each dimension's contiguous.
         """
-        return origins(self)
+        columns = [self.index(dim) * dim.step + dim.offset for dim in self.dims]
+        return np.array(columns, np.int64).reshape(len(columns), self.nodes).T
 
     def boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(start, stop), each [nodes, rank], read-only: the part of the tensor a node really holds
+        """(start, stop), each [nodes, rank]: the part of the tensor a node really holds
         (clipped; may be empty).
         """
-        return held_boxes(self)
+        start = self.origin()
+        stop = start + np.array([dim.extent for dim in self.dims], np.int64)
+        shape = np.array(self.shape, np.int64)
+        stop = np.clip(stop, 0, shape)
+        return np.minimum(np.clip(start, 0, shape), stop), stop
 
     def distinct_boxes(self) -> tuple[np.ndarray, np.ndarray]:
         """(node, group): one representative node per distinct box and origin, and every node's
@@ -198,41 +202,6 @@ class Layout:
             raw = np.ascontiguousarray(sram[node, address : address + self.bytes])
             result[source] = raw.view(fmt.dtype).reshape(self.physical)[place]
         return decode(result, self.fmt)
-
-
-@lru_cache(REMEMBERED)
-def shard_index(axes: tuple[str, ...], grid: tuple[int, int], split: tuple[int, int]) -> np.ndarray:
-    """`Layout.index` of a dimension that is sharded over `axes`; not to be written to."""
-    value = np.zeros(grid[0] * grid[1], np.int64)
-    outside = np.zeros(len(value), bool)
-    for axis in axes:
-        size, place = (of(axis, grid, split) for of in (axis_size, axis_place))
-        value = value * size + place
-        outside |= place >= size
-    value[outside] = prod(axis_size(axis, grid, split) for axis in axes)
-    return sealed(value)
-
-
-@lru_cache(REMEMBERED)
-def origins(layout: Layout) -> np.ndarray:
-    """`Layout.origin`; each dimension's is contiguous."""
-    columns = [layout.index(dim) * dim.step + dim.offset for dim in layout.dims]
-    return sealed(np.array(columns, np.int64).reshape(len(columns), layout.nodes).T)
-
-
-@lru_cache(REMEMBERED)
-def held_boxes(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """`Layout.boxes`; each dimension's is contiguous."""
-    start = layout.origin()
-    shape = np.array(layout.shape, np.int64)
-    stop = np.clip(start + np.array([dim.extent for dim in layout.dims], np.int64), 0, shape)
-    return sealed(np.minimum(np.clip(start, 0, shape), stop)), sealed(stop)
-
-
-def sealed(array: np.ndarray) -> np.ndarray:
-    """The array, which nobody may write to any more."""
-    array.flags.writeable = False
-    return array
 
 
 def evenly(nodes: np.ndarray) -> slice | np.ndarray:

@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
 
 import numpy as np
 
 from dojocc.passes.solve.traffic_loads import Side, Traffic, classes, loads
-from dojocc.runtime.axes import SIDE, Pair, axis_size, line_place
+from dojocc.runtime.axes import SIDE, Pair, axis_size, grid_index, line_place, shards_along
 from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.layout import DimShard, Layout
 
@@ -117,22 +116,6 @@ def span(dim: DimShard, size: int, grid: Pair, split: Pair) -> Span:
     """What every node holds of a dimension."""
     low = grid_index(dim.axes, grid, split) * dim.step + dim.offset
     return np.clip(low, 0, size), np.clip(low + dim.extent, 0, size)
-
-
-@lru_cache(REMEMBERED)
-def grid_index(axes: tuple[str, ...], grid: Pair, split: Pair) -> np.ndarray:
-    """The shard index of every node, [rows or 1, columns or 1], as `Layout.index`."""
-    index, outside = np.zeros((1, 1), np.int64), np.zeros((1, 1), bool)
-    for axis in axes:
-        place = line_place(axis, grid, split)
-        place = place[:, None] if SIDE[axis] == 0 else place[None, :]
-        index = index * axis_size(axis, grid, split) + place
-        outside = outside | (place >= axis_size(axis, grid, split))
-    return np.where(outside, shards_along(axes, grid, split), index)
-
-
-def shards_along(axes: tuple[str, ...], grid: Pair, split: Pair) -> int:
-    return prod(axis_size(axis, grid, split) for axis in axes)
 
 
 def needed_bytes(dst: Layout, boxes: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
