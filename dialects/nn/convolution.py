@@ -26,6 +26,7 @@ from dojocc.dialects.nn.windows import (
     dilated,
     pad_interior,
     padded_beyond,
+    split_ahead,
     window_count,
     windows,
 )
@@ -162,12 +163,10 @@ class ConvolutionOp(NNOp):
         if not self.padded_before:
             return None
         low, high, interior = ([0] * len(self.types[0].get_shape()) for _ in range(3))
-        rest = list(p.padding)
+        ahead, rest = split_ahead(p.padding, self.padded_before)
         for number in self.padded_before:
             axis = at.spatial[number]
-            low[axis], high[axis] = (max(0, p.padding[2 * number + side]) for side in (0, 1))
-            rest[2 * number] -= low[axis]
-            rest[2 * number + 1] -= high[axis]
+            low[axis], high[axis] = ahead[2 * number : 2 * number + 2]
             interior[axis] = p.lhs_dilation[number] - 1
         zero = b.scalar(0, self.types[0].element_type)
         spread = b("pad", self.x, zero, low=low, high=high, interior=interior)

@@ -18,6 +18,7 @@ from dojocc.dialects.nn.windows import (
     dilated,
     pad_interior,
     padded_beyond,
+    split_ahead,
     window_count,
     windows,
 )
@@ -107,14 +108,11 @@ class ReduceWindowOp(NNOp):
         p, before = self.p, self.padded_before
         if not before:
             return None
-        rank = len(p.window)
-        low, high = (
-            [p.padding[2 * n + side] * (n in before) for n in range(rank)] for side in (0, 1)
-        )
-        rest = [edge * (place // 2 not in before) for place, edge in enumerate(p.padding)]
+        ahead, rest = split_ahead(p.padding, before)
         type = self.types[0]
         start = b.scalar(start_of(p.kind, dtype_of(type.element_type)).item(), type.element_type)
-        wide = b("pad", self.x, start, low=low, high=high, interior=[0] * rank)
+        interior = [0] * len(p.window)
+        wide = b("pad", self.x, start, low=ahead[0::2], high=ahead[1::2], interior=interior)
         props = {"window": p.window, "strides": p.strides, "dilation": p.dilation}
         return b(ReduceWindowOp, wide, kind=p.kind, padding=rest, **props)
 

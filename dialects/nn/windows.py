@@ -17,6 +17,13 @@ def padded_beyond(padding: Sequence[int], most: int = MOST_PADDED) -> tuple[int,
     return tuple(padded[: max(len(padded) - most, 0)])
 
 
+def split_ahead(padding: Sequence[int], dims: Sequence[int]) -> tuple[list[int], list[int]]:
+    """(edges to be padded ahead, edges left) where these dims are to be padded by an op of their
+    own; an edge that cuts off stays."""
+    ahead = [max(edge, 0) * (place // 2 in dims) for place, edge in enumerate(padding)]
+    return ahead, [edge - first for edge, first in zip(padding, ahead, strict=True)]
+
+
 def dilated(size: int, step: int) -> int:
     """Extent of `size` elements spread `step` apart."""
     return (size - 1) * step + 1 if size > 0 else 0
