@@ -51,8 +51,14 @@ RANDOM = (
     "uniform",
     "exponential",
     "cauchy",
+    "geometric",
+    "rrelu",
+    "empty",
+    "fractional",
+    "log_normal",
+    "svd_lowrank",
+    "pca_lowrank",
 )
-RANDOM += ("geometric", "rrelu", "empty", "fractional", "log_normal", "svd_lowrank", "pca_lowrank")
 
 
 @dataclass(frozen=True)

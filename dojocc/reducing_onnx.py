@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+from xdsl.dialects.builtin import ModuleOp
 
 from dojocc.dialects.context import DojoContext
 from dojocc.frontends.read import read_model
@@ -20,13 +21,12 @@ from dojocc.reducing_checks import Failure
 Fails = Callable[[ModelProto], bool]
 
 
-def import_failure(model: Any, options: Options) -> Failure | None:
-    """What the import alone says of a model."""
+def imported(model: Any, context: DojoContext, options: Options) -> ModuleOp | Failure:
+    """The module of a model, or how its import fails."""
     try:
-        read_model(model, DojoContext(), options.shapes)
+        return read_model(model, context, options.shapes)
     except Exception as error:
         return Failure.of(error)
-    return None
 
 
 def reduced_onnx(model: ModelProto, fails: Fails) -> ModelProto:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from xdsl.dialects.builtin import ModuleOp
+
 from dojocc.cli.choices import add_choices, options_of
 from dojocc.cli.shared import STREAM, check_output, progress, read_content, write_output
 from dojocc.compiler import Options
@@ -16,7 +18,7 @@ from dojocc.frontends.onnx.model_file import open_model
 from dojocc.frontends.read import ONNX, kind_of, read_model
 from dojocc.reducing import reduced
 from dojocc.reducing_checks import WAYS, Failure, failure_of
-from dojocc.reducing_onnx import import_failure, reduced_onnx
+from dojocc.reducing_onnx import imported, reduced_onnx
 from dojocc.runtime.errors import InputError, UsageError
 from dojocc.runtime.files import write_atomically
 
@@ -52,15 +54,19 @@ def execute(arguments: argparse.Namespace) -> int:
             where=f"-o {arguments.output}",
             help="write an .mlir file",
         )
-    if wants_onnx or (kind_of(model) == ONNX and import_failure(model, options) is not None):
-        return reduce_onnx(model, arguments, options)
-    return reduce_nn(model, arguments, options)
-
-
-def reduce_nn(model: str | bytes, arguments: argparse.Namespace, options: Options) -> int:
-    """As a module of the nn level: ops, operands and sizes."""
     context = DojoContext()
-    module = read_model(model, context, options.shapes)
+    if not wants_onnx and kind_of(model) != ONNX:
+        return reduce_nn(read_model(model, context, options.shapes), context, arguments, options)
+    module = None if wants_onnx else imported(model, context, options)
+    if isinstance(module, ModuleOp):
+        return reduce_nn(module, context, arguments, options)
+    return reduce_onnx(model, arguments, options)
+
+
+def reduce_nn(
+    module: ModuleOp, context: DojoContext, arguments: argparse.Namespace, options: Options
+) -> int:
+    """As a module of the nn level: ops, operands and sizes."""
     first = failing(failure_of(module, context, options, arguments.way), arguments)
     with progress("reducing") as tell:
         small = reduced(
@@ -86,11 +92,10 @@ def reduce_onnx(model: str | bytes, arguments: argparse.Namespace, options: Opti
     source = open_model(model).model
 
     def check(smaller: object) -> Failure | None:
-        try:
-            context = DojoContext()
-            module = read_model(smaller, context, options.shapes)
-        except Exception as error:
-            return Failure.of(error)
+        context = DojoContext()
+        module = imported(smaller, context, options)
+        if isinstance(module, Failure):
+            return module
         return failure_of(module, context, options, arguments.way)
 
     first = failing(check(source), arguments)
