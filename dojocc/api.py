@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dojocc.cache import Cache, compile_cached
-from dojocc.compiler import After, compile_model
-from dojocc.frontends.read import Shapes, opened
-from dojocc.options import Defects, Options
+from dojocc.cache import Cache
+from dojocc.compiler import After, compile_cached, compile_model
+from dojocc.frontends.read import opened
+from dojocc.options import Defects, Options, Shapes
 from dojocc.runtime.program import Program
 from dojocc.runtime.program import load as load_program
 from dojocc.runtime.target import Target

@@ -17,15 +17,9 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import onnx
-from xdsl.dialects.builtin import ModuleOp
-
-from dojocc.compiler import Compilation, Watch, compile_model
-from dojocc.dialects.context import DojoContext
-from dojocc.frontends.read import ONNX, kind_of
+from dojocc.frontends.kinds import ONNX, kind_of_written
 from dojocc.options import Options
 from dojocc.runtime.errors import DojoError, InputError, UsageError
 from dojocc.runtime.files import write_atomically
@@ -40,6 +34,15 @@ SOURCES = (".py", ".toml", ".lark")
 ELSEWHERE = b"location"
 """In the bytes of every ONNX model with data in other files, as the name of the entry that says
 where; models that only happen to hold these bytes are compiled anew, too."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A program of the cache, the bytes of its file, and what was remarked when it was compiled."""
+
+    program: Program
+    data: bytes
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,17 @@ class Cache:
     def path(self, key: str) -> Path:
         return self.folder / f"{key}{SUFFIX}"
 
-    def get(self, key: str) -> Program | None:
+    def get(self, key: str) -> Kept | None:
         """The program of a key; None where there is none that opens."""
         path = self.path(key)
         try:
-            program = from_bytes(path.read_bytes(), str(path))
+            data = path.read_bytes()
+            program = from_bytes(data, str(path))
             os.utime(path)
         except (OSError, DojoError):
             return None
-        return program
+        note = f"cache: the program was compiled before ({key[:12]})"
+        return Kept(program, data, (*program.build.get("remarks", ()), note))
 
     def put(self, key: str, program: Program) -> str | None:
         """Keep a program, and let go of others until all fit; a note where that cannot be done."""
@@ -103,31 +108,6 @@ class Cache:
             total -= size
 
 
-def compile_cached(
-    model: Any, options: Options, cache: Cache | None, watch: Watch | None = None
-) -> Compilation:
-    """As `compile_model`, from the cache where it has the program. What comes from there has no
-    module: only the program and its remarks."""
-    begun = perf_counter()
-    key = None if cache is None else key_of(model, options)
-    if cache is None or key is None:
-        return compile_model(model, options, watch=watch)
-    program = cache.get(key)
-    if program is None:
-        made = compile_model(model, options, watch=watch)
-        assert made.program is not None
-        note = cache.put(key, made.program)
-        if note is not None:
-            made.context.remarks.append(f"cache: {note}")
-        return made
-    context = DojoContext()
-    context.target = program.target
-    context.remarks.extend(program.build.get("remarks", ()))
-    context.remarks.append(f"cache: the program was compiled before ({key[:12]})")
-    seconds = perf_counter() - begun
-    return Compilation(context, ModuleOp([]), program, seconds, {"cache": seconds})
-
-
 def key_of(model: Any, options: Options) -> str | None:
     """The digest of all that decides the program; None for models that are not all in one piece:
     text and IR name other files, and ONNX may."""
@@ -145,9 +125,10 @@ def key_of(model: Any, options: Options) -> str | None:
 def content_of(model: Any) -> bytes | None:
     """The bytes of an ONNX model; None for anything else, and for what cannot be read: compiling
     it says why."""
-    if isinstance(model, onnx.ModelProto):
+    onnx = sys.modules.get("onnx")  # without it there can be no model of its
+    if onnx is not None and isinstance(model, onnx.ModelProto):
         return model.SerializeToString(deterministic=True)
-    if not isinstance(model, str | Path | bytes) or kind_of(model) != ONNX:
+    if not isinstance(model, str | Path | bytes) or kind_of_written(model) != ONNX:
         return None
     if isinstance(model, bytes):
         return model

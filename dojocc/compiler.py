@@ -13,12 +13,13 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from dojocc import __version__
+from dojocc.cache import Cache, key_of
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.forms import FORMS, form_of
 from dojocc.dialects.function import input_names, main_function
 from dojocc.fitting import with_suggestions
 from dojocc.frontends.read import opened, read_model
-from dojocc.options import Options
+from dojocc.options import LEVELS, Options
 from dojocc.passes.allocate import Allocate
 from dojocc.passes.base import Pass
 from dojocc.passes.emit import emit_program
@@ -37,7 +38,6 @@ from dojocc.runtime.errors import DoesNotFit, DojoError, UsageError
 from dojocc.runtime.program import Program
 from dojocc.threads import one_blas_thread
 
-LEVELS = ("nn", "mesh", "tile", "disa")
 BLOCKS_FROM = 3
 """The -O level from which products are summed in several accumulators side by side: a few percent
 fewer cycles (2 to 6 on the zoo), and twice the time to interpret."""
@@ -93,6 +93,36 @@ def compile_model(
             return True
 
         raise with_suggestions(error, options, fits) from error
+
+
+def compile_cached(
+    model: Any,
+    options: Options,
+    cache: Cache | None,
+    watch: Watch | None = None,
+    key: str | None = None,
+) -> Compilation:
+    """As `compile_model`, from the cache where it has the program. What comes from there has no
+    module: only the program and its remarks. `key`: of the model, where it is known, and known not
+    to be there."""
+    begun = time.perf_counter()
+    missing = key is not None
+    key = key or (None if cache is None else key_of(model, options))
+    if cache is None or key is None:
+        return compile_model(model, options, watch=watch)
+    kept = None if missing else cache.get(key)
+    if kept is None:
+        made = compile_model(model, options, watch=watch)
+        assert made.program is not None
+        note = cache.put(key, made.program)
+        if note is not None:
+            made.context.remarks.append(f"cache: {note}")
+        return made
+    context = DojoContext()
+    context.target = kept.program.target
+    context.remarks.extend(kept.remarks)
+    seconds = time.perf_counter() - begun
+    return Compilation(context, ModuleOp([]), kept.program, seconds, {"cache": seconds})
 
 
 def up_to_addresses(steps: Sequence[Step]) -> Sequence[Step]:

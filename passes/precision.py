@@ -21,8 +21,8 @@ from dojocc.passes.errors import PipelineError
 from dojocc.passes.infer_shapes import infer
 from dojocc.passes.rewriting import element, functions, nn_ops, returned, shape
 from dojocc.runtime.errors import UnsupportedError
+from dojocc.runtime.format_table import PRECISIONS
 
-PRECISIONS = ("bf16", "fp32")
 WEIGHT_OPERANDS = {"dot_general": (0, 1), "convolution": (0, 1), "take": (0,)}
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from dojocc.runtime.errors import InputError
 
 DENORMALS = ("gradual", "literal")
+PRECISIONS = ("bf16", "fp32")
+"""Formats that a compile may choose for what is stored between kernels."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dojocc.cli.shared import log, logged, read_text
-from dojocc.dialects.printing import print_module
+from dojocc.cli.shared import logged, read_text
 from dojocc.options import OPTIMIZE_LEVELS, Options
-from dojocc.passes.base import Pass
-from dojocc.passes.precision import PRECISIONS
 from dojocc.runtime.errors import InputError, UsageError
+from dojocc.runtime.format_table import PRECISIONS
 
 
 def add_choices(parser: argparse.ArgumentParser, precisions: Sequence[str] = PRECISIONS) -> None:
@@ -106,25 +103,7 @@ def add_printing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timing", action="store_true", help="seconds by pass, on stderr")
 
 
-class Printer:
-    """Called behind each pass: prints the IR where asked, and what DOJOCC_LOGS wants to hear."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.every = arguments.print_ir_after_all
-        self.wanted = set(arguments.print_ir_after)
-        self.tells = bool(self.every or self.wanted or arguments.timing or logged())
-
-    def check(self, names: list[str]) -> None:
-        """Every pass to print after must be one that runs."""
-        unknown = sorted(self.wanted - set(names))
-        if unknown:
-            raise UsageError(
-                f"--print-ir-after {unknown[0]}: that pass does not run",
-                help=f"passes: {', '.join(dict.fromkeys(names))}",
-            )
-
-    def __call__(self, each: Pass, module: Any) -> None:
-        log(each.name, f"{sum(1 for _ in module.walk())} ops, form {each.form_after('as before')}")
-        if self.every or each.name in self.wanted:
-            print(f"// after {each.name}", file=sys.stderr)
-            sys.stderr.write(print_module(module))
+def prints(arguments: argparse.Namespace) -> bool:
+    """Whether something is to be told of every pass."""
+    asked = arguments.print_ir_after_all or arguments.print_ir_after or arguments.timing
+    return bool(asked or logged())

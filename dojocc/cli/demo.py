@@ -19,9 +19,9 @@ from dojocc.compiler import Options, compile_model
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.interpret_nn import run_nn
 from dojocc.frontends.onnx import import_onnx
-from dojocc.passes.precision import PRECISIONS
 from dojocc.report.profile import facts as timing_facts
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.format_table import PRECISIONS
 from dojocc.runtime.program import Program, to_bytes
 from dojocc.runtime.timing import time_program
 from dojocc.session import Session

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from dojocc.cli.choices import Printer, add_printing
+from dojocc.cli.choices import add_printing
+from dojocc.cli.printing import Printer
 from dojocc.cli.shared import STREAM, check_output, read_content, table, write_output
 from dojocc.compiler import Options
 from dojocc.dialects.context import DojoContext

@@ -12,13 +12,13 @@ from typing import Any
 from dojocc.cli.choices import add_choices, options_of
 from dojocc.cli.run import read_npz
 from dojocc.cli.shared import STREAM, add_json, check_output, print_json, progress
-from dojocc.options import Training
 from dojocc.passes.differentiate import GIVEN
-from dojocc.passes.precision import PRECISIONS
 from dojocc.passes.training.losses import LOSSES
 from dojocc.passes.training.optimizers import OPTIMIZERS
 from dojocc.runtime.errors import UsageError
+from dojocc.runtime.format_table import PRECISIONS
 from dojocc.runtime.formats import ROUNDINGS
+from dojocc.training.choices import Training
 from dojocc.training.precisions import NARROW_PRECISIONS
 from dojocc.training.rates import SCHEDULES, Schedule
 from dojocc.training.trainer import Trainer

@@ -11,8 +11,9 @@ from xdsl.dialects.builtin import ModuleOp
 
 from dojocc.dialects.context import DojoContext
 from dojocc.frontends.ir_file import parse_ir, read_ir
+from dojocc.frontends.kinds import IR, ONNX, STABLEHLO, TEXT, TORCH, kind_of_written
 from dojocc.frontends.onnx import import_onnx
-from dojocc.frontends.stablehlo import StableText, import_stablehlo, is_stablehlo, text_of_jax
+from dojocc.frontends.stablehlo import StableText, import_stablehlo, text_of_jax
 from dojocc.frontends.text import import_text, parse_text
 from dojocc.frontends.text_file import read_text
 from dojocc.frontends.torch import TorchGraph, import_torch
@@ -21,17 +22,6 @@ from dojocc.runtime.errors import UsageError
 
 Shapes = Mapping[str, Sequence[int]]
 
-ONNX, TEXT, IR, TORCH, STABLEHLO = "onnx", "text", "mlir", "torch", "stablehlo"
-SUFFIXES = {
-    ".onnx": ONNX,
-    ".dojotext": TEXT,
-    ".mlir": IR,
-    ".pt2": TORCH,
-    ".stablehlo": STABLEHLO,
-}
-TEXT_STARTS = (b"model ", b"model\t", b"#")
-IR_STARTS = (b"builtin.module", b"module", b'"builtin.module"', b"//")
-ZIP_START = b"PK\x03\x04"
 NAMES = {TEXT: "a text model", IR: "an IR file", TORCH: "an exported program"}
 NAMES[STABLEHLO] = "StableHLO"
 
@@ -45,22 +35,7 @@ def kind_of(model: Any) -> str:
         return TORCH
     if isinstance(model, StableText):
         return STABLEHLO
-    if isinstance(model, bytes):
-        return kind_of_content(model)
-    path = Path(model)
-    kind = SUFFIXES.get(path.suffix.lower(), ONNX)
-    if kind == IR and path.is_file() and is_stablehlo(path.read_bytes()):
-        return STABLEHLO
-    return kind
-
-
-def kind_of_content(content: bytes) -> str:
-    start = content[:256].lstrip()
-    if start.startswith((*IR_STARTS, b"func.func", b"#loc")):
-        return STABLEHLO if is_stablehlo(content) else IR
-    if start.startswith(ZIP_START):
-        return TORCH
-    return TEXT if start.startswith(TEXT_STARTS) else ONNX
+    return kind_of_written(model)
 
 
 def opened(model: Any, inputs: Any = None, keywords: Mapping[str, Any] | None = None) -> Any:

@@ -15,9 +15,9 @@ import numpy as np
 from dojocc.compiler import Options, compile_model
 from dojocc.runtime.engines import run
 from dojocc.runtime.errors import DojoError, InputError
+from dojocc.runtime.mesh.channels import channel_cycle
 from dojocc.runtime.mesh.ends import routes_taken
 from dojocc.runtime.mesh.faults import FaultMap, FaultModel, random_map
-from dojocc.runtime.mesh.routes import channel_cycle
 from dojocc.runtime.program import Program
 from dojocc.runtime.timing import time_program
 from dojocc.runtime.verify import verify

@@ -13,7 +13,7 @@ import onnx
 from dojocc.compiler import Watch
 from dojocc.dialects.function import LOSS, SETTING, STATE
 from dojocc.frontends.read import opened
-from dojocc.options import Options, Training
+from dojocc.options import Options
 from dojocc.passes.descend import RATE, STEP
 from dojocc.passes.round_stores import KEY
 from dojocc.passes.training.losses import CLASSES
@@ -24,6 +24,7 @@ from dojocc.session import Session
 from dojocc.training.batches import ArrayData, Batch, checked
 from dojocc.training.biases import Biases
 from dojocc.training.checkpoint import read_checkpoint, write_checkpoint
+from dojocc.training.choices import Training
 from dojocc.training.errors import CheckpointError, Diverged
 from dojocc.training.export import write_onnx, write_weights
 from dojocc.training.journal import Journal

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 from cli_run import TINY, dojocc, relu_model, write
 
 from dojocc import cache as module
+from dojocc import compiler
 from dojocc.api import compile
-from dojocc.cache import Cache, compile_cached, key_of
-from dojocc.compiler import compile_model
+from dojocc.cache import Cache, key_of
+from dojocc.compiler import compile_cached, compile_model
 from dojocc.options import Options
 from dojocc.runtime.errors import UsageError
 from dojocc.runtime.program import to_bytes
@@ -39,7 +42,7 @@ def refuse(*given: object, **named: object) -> None:
 def test_the_second_time_nothing_is_compiled(kept: Cache, monkeypatch) -> None:
     first = compile_cached(relu_model(), OPTIONS, kept)
     assert first.program is not None and "tile" in first.passes and len(entries(kept)) == 1
-    monkeypatch.setattr(module, "compile_model", refuse)
+    monkeypatch.setattr(compiler, "compile_model", refuse)
     second = compile_cached(relu_model(), OPTIONS, kept)
     assert second.program is not None and list(second.passes) == ["cache"]
     assert to_bytes(second.program) == to_bytes(first.program)
@@ -167,3 +170,21 @@ def test_the_command_uses_it_unless_told_not_to(kept: Cache, tmp_path: Path) -> 
 def test_without_the_variable_nothing_is_kept(monkeypatch) -> None:
     monkeypatch.delenv("DOJOCC_CACHE_DIR", raising=False)
     assert Cache.of_environment() is None
+
+
+def test_a_kept_program_is_written_without_the_compiler(kept: Cache, tmp_path: Path) -> None:
+    model, cold, warm = write(tmp_path / "m.onnx", relu_model()), tmp_path / "c", tmp_path / "w"
+    assert dojocc("compile", model, "--target", TINY, "-o", cold).code == 0
+    script = (
+        "import sys\n"
+        "from dojocc.cli.main import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(code, sorted({'xdsl', 'onnx', 'networkx', 'lark'} & set(sys.modules)))\n"
+    )
+    words = [sys.executable, "-c", script, "compile", model, "--target", TINY, "-o", warm]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True)
+    assert done.stdout == "0 []\n" and warm.read_bytes() == cold.read_bytes()
+    assert "note: cache: the program was compiled before" in done.stderr
+    assert f"{warm}: 6 nodes" in done.stderr
+    assert dojocc("compile", model, "--target", TINY, "-o", warm, "--verify").code == 0
+    assert dojocc("compile", model, "--target", TINY, "--emit", "asm", "-o", warm).code == 0

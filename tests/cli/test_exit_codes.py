@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli_run import MODEL, TINY, dojocc, refused, write
 
-from dojocc.cli import compile as compile_command
+from dojocc.cli import compile_anew
 from dojocc.runtime.errors import DojoError
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("nobody expected this")
 
-    monkeypatch.setattr(compile_command, "compile_cached", fail)
+    monkeypatch.setattr(compile_anew, "compile_cached", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return write(tmp_path / "m.dojotext", MODEL)
 

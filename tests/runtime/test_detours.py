@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from mesh_maps import all_pairs, graph_of, grid_target, walks_on
 
 from dojocc.runtime.mesh import detours
+from dojocc.runtime.mesh.channels import channel_cycle
 from dojocc.runtime.mesh.detours import turning_nodes
-from dojocc.runtime.mesh.routes import channel_cycle, clear
+from dojocc.runtime.mesh.routes import clear
 from dojocc.runtime.mesh.tables import RouteTable, table_routes
 from dojocc.runtime.targets import load_target
 

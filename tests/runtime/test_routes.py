@@ -7,9 +7,9 @@ import pytest
 from mesh_maps import all_pairs, graph_of, grid_target, walks_on
 
 from dojocc.runtime.errors import InputError
+from dojocc.runtime.mesh.channels import channel_cycle
 from dojocc.runtime.mesh.routes import (
     DIRECTIONS,
-    channel_cycle,
     clear,
     flow_set,
     link_properties,

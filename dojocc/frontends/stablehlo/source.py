@@ -8,7 +8,6 @@ from typing import Any
 
 from dojocc.runtime.errors import UsageError
 
-MARKS = (b"stablehlo.", b"chlo.", b"mhlo.num_partitions")
 ALIAS = re.compile(r"^(#loc\d*) = loc\((.*)\)\s*$", re.MULTILINE)
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 ARGUMENT = re.compile(r"%([\w$.]+): [^%]*?$")
@@ -30,11 +29,6 @@ class Bare:
     text: str
     lines: dict[int, str] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
-
-
-def is_stablehlo(content: bytes) -> bool:
-    """True where ops of the dialect (or JAX's marks on a module) stand in a text."""
-    return any(mark in content for mark in MARKS)
 
 
 def text_of_jax(model: Any) -> StableText | None:

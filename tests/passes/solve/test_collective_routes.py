@@ -13,7 +13,8 @@ from dojocc.passes.solve.collectives import (
 )
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.routing import detour_table
-from dojocc.runtime.mesh.routes import channel_cycle, loaded
+from dojocc.runtime.mesh.channels import channel_cycle
+from dojocc.runtime.mesh.routes import loaded
 from dojocc.runtime.mesh.tables import RouteTable, check_routes, table_routes
 from dojocc.runtime.target import Target
 from dojocc.runtime.targets import load_target

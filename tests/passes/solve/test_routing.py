@@ -12,7 +12,8 @@ from dojocc.passes.solve.routing import detour_table
 from dojocc.passes.solve.routing_legs import cheapest_legs, hop_costs, link_costs
 from dojocc.passes.solve.routing_tree import spanning_order, tree_legs
 from dojocc.runtime.errors import InputError
-from dojocc.runtime.mesh.routes import channel_cycle, components, connected, route_legs
+from dojocc.runtime.mesh.channels import channel_cycle
+from dojocc.runtime.mesh.routes import components, connected, route_legs
 from dojocc.runtime.mesh.tables import check_routes, table_routes
 from dojocc.runtime.targets import load_target
 
