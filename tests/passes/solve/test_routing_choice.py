@@ -9,7 +9,8 @@ from mesh_maps import graph_of, grid_target, walks_on
 from dojocc.passes.solve.routing import detour_table
 from dojocc.passes.solve.routing_choice import Transfers, modelled, route_lists
 from dojocc.passes.solve.routing_negotiate import negotiate, routes_along
-from dojocc.runtime.mesh.routes import channel_cycle, loaded
+from dojocc.runtime.mesh.channels import channel_cycle
+from dojocc.runtime.mesh.routes import loaded
 from dojocc.runtime.mesh.tables import check_routes, table_routes
 
 SIX = [(0, 6), (2, 17), (3, 12), (7, 14), (8, 3), (9, 16)]
