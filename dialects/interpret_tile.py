@@ -25,6 +25,7 @@ from dojocc.dialects.tile_types import KernelOp
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.formats import FORMATS, encode
 from dojocc.runtime.layout import Layout
+from dojocc.runtime.segments import spelt
 
 
 @dataclass
@@ -105,7 +106,6 @@ def call(
 def exchange(state: TileRun, op: ExchangeOp, resources: Mapping[str, np.ndarray]) -> None:
     """Zero-fill where asked, then every run of every segment; sources are read as they were
     before. Every node sees the same DRAM. A relay is run step by step."""
-    segments = resources[op.segments.data]
     sources = [state.buffers[source].inner.copy() for source in op.sources]
     if op.resource is not None:
         codes = encode(resources[op.resource.data], state.layouts[op.destination].fmt)
@@ -120,7 +120,7 @@ def exchange(state: TileRun, op: ExchangeOp, resources: Mapping[str, np.ndarray]
         for step in range(int(moves["step"].max(initial=-1)) + 1):
             run_moves(moves[moves["step"] == step], [target, *sources])
         return
-    for row in segments:
+    for row in spelt(resources[op.segments.data], len(target)):
         source, size = sources[row["operand"]][row["src_node"]], int(row["bytes"])
         for outer in range(int(row["count1"])):
             for inner in range(int(row["count0"])):

@@ -36,7 +36,6 @@ from dojocc.dialects.tile_memory import (
     StoreOp,
 )
 from dojocc.dialects.tile_program import (
-    SEGMENT_DTYPE,
     AllocOp,
     CallOp,
     ExchangeOp,
@@ -59,7 +58,6 @@ __all__ = [
     "ACCUMULATING",
     "GRANULES",
     "LEVELS",
-    "SEGMENT_DTYPE",
     "AccReadOp",
     "AccType",
     "AccZeroOp",

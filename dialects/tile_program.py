@@ -33,7 +33,6 @@ from xdsl.utils.exceptions import VerifyException
 
 from dojocc.dialects.tile_types import KernelOp, whole
 from dojocc.runtime.layout import Layout
-from dojocc.runtime.segments import SEGMENT_DTYPE as SEGMENT_DTYPE
 
 _OPTIONS = (ParsePropInAttrDict(),)
 
@@ -150,6 +149,7 @@ class OutputOp(PortOp):
 @irdl_op_definition
 class ExchangeOp(IRDLOperation):
     """Nodes push their segments of the sources into destination buffers; all wait for theirs.
+    `segments` is the key of their table (TABLE_DTYPE, runtime/segments.py).
 
     With `relay` they pass on what they have, by that table of moves (runtime/segments.py) in
     `lists` transfer lists numbered from `number`: buffer 0 is the destination, buffer i + 1 source

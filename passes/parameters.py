@@ -17,9 +17,10 @@ from dojocc.dialects.tile import CallOp, CollectiveOp, ExchangeOp
 from dojocc.passes.collective_steps import steps_of
 from dojocc.passes.liveness import Schedule
 from dojocc.passes.relay_steps import relay_of
-from dojocc.passes.solve.remember import by_table
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.layout import LANES, DimShard, Layout
+from dojocc.runtime.remember import by_table
+from dojocc.runtime.segments import node_sums, spelt
 
 NAME = "parameters"
 WORD = 4
@@ -81,7 +82,7 @@ def node_table(resources: dict[str, np.ndarray], key: str, nodes: int, op: Opera
     return table
 
 
-def arrivals(op: ExchangeOp, segments: np.ndarray, nodes: int) -> np.ndarray:
+def arrivals(op: ExchangeOp, table: np.ndarray, nodes: int) -> np.ndarray:
     """Transfers each node waits for in an exchange: those that come to it and those it sends.
 
     A list entry for several peers counts as one for each of them.
@@ -89,16 +90,15 @@ def arrivals(op: ExchangeOp, segments: np.ndarray, nodes: int) -> np.ndarray:
     Its own are counted because their sources may be overwritten only when they have left. A load
     has none: DRAM stays as it is.
     """
-    incoming, sent = counts(segments, nodes)
+    incoming, sent = counts(table, nodes)
     return incoming if op.resource is not None else incoming + sent
 
 
 @by_table
-def counts(segments: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+def counts(table: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Segments that come to each node, and that each sends."""
-    incoming, sent = (
-        np.bincount(segments[side], minlength=nodes) for side in ("dst_node", "src_node")
-    )
+    one = np.ones(len(table), np.int64)
+    incoming, sent = (node_sums(table, side, one, nodes) for side in ("dst_node", "src_node"))
     return incoming, sent
 
 
@@ -131,7 +131,7 @@ def tables_of(resources: dict[str, np.ndarray], op: Operation, nodes: int) -> li
             relay = relay_of(resources, op, nodes)
             if relay is not None:
                 return [*cleared, *relay.tables()]
-            return [*cleared, arrivals(op, segments_of(resources, op), nodes)]
+            return [*cleared, arrivals(op, table_of(resources, op), nodes)]
         case CollectiveOp():
             return steps_of(resources, op, nodes).tables()
         case _:
@@ -146,9 +146,14 @@ def cleared_lines(resources: dict[str, np.ndarray], op: ExchangeOp, nodes: int) 
     return (lines * (node_table(resources, op.bare.data, nodes, op) > 0)).astype(np.int32)
 
 
-def segments_of(resources: dict[str, np.ndarray], op: ExchangeOp) -> np.ndarray:
-    """The segment table of an exchange."""
+def table_of(resources: dict[str, np.ndarray], op: ExchangeOp) -> np.ndarray:
+    """The table (TABLE_DTYPE) of an exchange."""
     key = op.segments.data
     if key not in resources:
         raise InputError(f"there is no segment table '{key}'", where=describe(op))
     return resources[key]
+
+
+def segments_of(resources: dict[str, np.ndarray], op: ExchangeOp, nodes: int) -> np.ndarray:
+    """The segments of an exchange on so many nodes, spelt out."""
+    return spelt(table_of(resources, op), nodes)

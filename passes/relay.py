@@ -67,13 +67,14 @@ class Relays(Pass):
         plan = schedule(the_program(op))
         machine = Machine(target, costs_of(target), grid_nodes(plan, target))
         known: dict[bytes, Relay | None] = {}
+        nodes = len(machine.nodes)
         pushed = [each for each in plan.exchanges if each.resource is None]
         for each in pushed:
-            segments, begins = from_begin(segments_of(ctx.resources, each))
+            segments, begins = from_begin(segments_of(ctx.resources, each, nodes))
             key = sha256(segments.tobytes()).digest()
             if key not in known:
                 known[key] = chosen_relay(segments, plan.program.shape, machine, self.worth)
-            set_relay(ctx, each, moved_on(known[key], begins), len(machine.nodes))
+            set_relay(ctx, each, moved_on(known[key], begins), nodes)
         number = 0
         for step in plan.steps:
             if isinstance(step, ExchangeOp | CollectiveOp):

@@ -16,22 +16,23 @@ from dojocc.dialects.tile import AllocOp, CollectiveOp, ExchangeOp
 from dojocc.passes.base import Pass
 from dojocc.passes.collective_steps import SENT, Steps, lists_numbered, steps_of
 from dojocc.passes.liveness import Schedule, schedule, the_program
-from dojocc.passes.parameters import segments_of
+from dojocc.passes.parameters import counts, table_of
 from dojocc.passes.relay_steps import RelaySteps, relay_of
 from dojocc.passes.route_dram import load_entries
-from dojocc.passes.route_rows import CLASS, Pushes, bounds, pushes
+from dojocc.passes.route_rows import CLASS, bounds, pairs, pushes
 from dojocc.passes.route_semaphores import number_semaphores
 from dojocc.passes.solve.collective_routes import collective_routes
 from dojocc.passes.solve.folding import folded
 from dojocc.passes.solve.grid import logical_grid
 from dojocc.passes.solve.peers import merged
-from dojocc.passes.solve.routing_choice import Transfers, route_lists
+from dojocc.passes.solve.routing import hard_ends
+from dojocc.passes.solve.routing_choice import Transfers, most_flows, route_lists
 from dojocc.passes.target_of import target_of
 from dojocc.runtime.errors import InputError
 from dojocc.runtime.lists import ENTRY_DTYPE, LIST_DTYPE, PUSH
 from dojocc.runtime.mesh.ends import list_ends
 from dojocc.runtime.mesh.tables import RouteTable
-from dojocc.runtime.segments import STRIDED, reach
+from dojocc.runtime.segments import STRIDED, reach, spelt
 from dojocc.runtime.target import Target
 from dojocc.runtime.whole_rows import joined, picked
 
@@ -102,34 +103,35 @@ class Route(Pass):
             if relay is not None:
                 made.relay(each, relay, nodes, plan.program.shape[1])
                 continue
-            segments = segments_of(ctx.resources, each)
-            if not len(segments):
+            table = table_of(ctx.resources, each)
+            if not len(table):
                 continue
             sizes = source_sizes(each, ctx.resources)
-            if not bounds(segments).within(len(nodes), sizes, buffer_bytes(each.destination)):
-                check_segments(each, segments, len(nodes), sizes)
+            if not bounds(table).within(len(nodes), sizes, buffer_bytes(each.destination)):
+                check_segments(each, spelt(table, len(nodes)), len(nodes), sizes)
             if each.resource is not None:
+                segments = spelt(table, len(nodes))
                 address = buffer_address(each.destination)
                 made.spelt.append(load_entries(each, segments, target, nodes, address))
                 continue
             sources = [buffer_address(value) for value in each.sources]
             offsets = tuple(address - min(sources) for address in sources)
-            found = pushes(segments, plan.program.shape[1], target.mesh.packet_bytes, offsets)
-            made.pushed.append(placed(each, found, min(sources)))
-            made.shared.setdefault(found, []).append(each.number.value.data)
+            rows = pushes(table, plan.program.shape[1], offsets)
+            made.pushed.append(placed(each, rows, min(sources)))
+            made.shared.setdefault(id(table), (table, []))[1].append(each.number.value.data)
         return made
 
 
 @dataclass(eq=False)
 class Lists:
-    """`pushed`: rows of exchanges; `shared`: the numbers of those that move the same between the
-    same nodes. `spelt`: entries of all else. `steps`: numbers of the lists that are collectives'
-    steps; their flows are routed as one set. `passed`: by the number of a relay's first
-    list, which nodes talk in it [2, pairs]; its links carry about what ports carry.
+    """`pushed`: rows of exchanges; `shared`: tables, by their ids, and the numbers of the lists
+    with each. `spelt`: entries of all else. `steps`: numbers of the lists that are collectives'
+    steps; their flows are routed as one set. `passed`: by the number of a relay's first list,
+    which nodes talk in it [2, pairs]; its links carry about what ports carry.
     """
 
     pushed: list[np.ndarray] = field(default_factory=list)
-    shared: dict[Pushes, list[int]] = field(default_factory=dict)
+    shared: dict[int, tuple[np.ndarray, list[int]]] = field(default_factory=dict)
     spelt: list[np.ndarray] = field(default_factory=list)
     steps: set[int] = field(default_factory=set)
     passed: dict[int, np.ndarray] = field(default_factory=dict)
@@ -162,15 +164,12 @@ class Lists:
         number = entries["list"][entry].astype(np.int64)
         own = np.isin(number, sorted(self.steps))
         parts = [Transfers(number, src, dst, packets)]
-        parts += [
-            Transfers(
-                np.full(len(each.giver), numbers[0]),
-                nodes[each.giver],
-                nodes[each.reader],
-                each.packets,
-            )
-            for each, numbers in self.shared.items()
-        ]
+        plain = set(self.passed)
+        for table, numbers in self.shared.values():
+            flows, small = table_flows(target, nodes, table)
+            parts.append(Transfers(np.full(len(flows[0]), numbers[0]), *flows))
+            if not small:
+                plain.add(numbers[0])
         parts += [
             Transfers(np.full(len(giver), number), giver, reader, np.zeros(len(giver), np.int64))
             for number, (giver, reader) in self.passed.items()
@@ -179,11 +178,23 @@ class Lists:
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("number", "src", "dst", "packets")
         )
-        shared = {numbers[0]: numbers for numbers in self.shared.values()}
-        table = route_lists(
-            target, Transfers(number, source, end, amount, shared), set(self.passed)
-        )
-        return collective_routes(target, table, src[own], dst[own], packets[own])
+        shared = {numbers[0]: numbers for _, numbers in self.shared.values()}
+        routes = route_lists(target, Transfers(number, source, end, amount, shared), plain)
+        return collective_routes(target, routes, src[own], dst[own], packets[own])
+
+
+def table_flows(
+    target: Target, nodes: np.ndarray, table: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], bool]:
+    """((source, destination, packets) of the flows of a table, whether they are all): all of few,
+    as these may be negotiated about; of many those that may need a row."""
+    few = all(
+        int(np.count_nonzero(each)) <= most_flows(target) for each in counts(table, len(nodes))
+    )
+    hard = hard_ends(target)
+    marked = (np.ones(len(nodes), bool),) * 2 if few else (hard[0][nodes], hard[1][nodes])
+    giver, reader, packets = pairs(table, target.mesh.packet_bytes, *marked)
+    return (nodes[giver], nodes[reader], packets), few
 
 
 def grid_nodes(plan: Schedule, target: Target) -> np.ndarray:
@@ -257,11 +268,11 @@ def check_segments(
             )
 
 
-def placed(exchange: ExchangeOp, found: Pushes, lowest: int) -> np.ndarray:
+def placed(exchange: ExchangeOp, shared: np.ndarray, lowest: int) -> np.ndarray:
     """The rows of an exchange's list: those of its table, at its buffers (of the sources, `lowest`
     is the lowest address) and with its semaphore."""
     assert exchange.semaphore is not None
-    rows = found.rows.copy()
+    rows = shared.copy()
     rows["src"] += np.uint64(lowest)
     rows["dst"] += np.uint64(buffer_address(exchange.destination))
     rows["list"] = exchange.number.value.data

@@ -8,53 +8,84 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.folding import folded
-from dojocc.passes.solve.peers import progressions
-from dojocc.passes.solve.remember import by_table
-from dojocc.passes.solve.segments import moved_bytes, reached, shapes_of
-from dojocc.runtime.folds import openings
-from dojocc.runtime.lists import ENTRY_DTYPE, PUSH
-from dojocc.runtime.segments import STRIDED
+from dojocc.passes.solve.segments import moved_bytes
+from dojocc.runtime.lists import LEVELS as ROW_LEVELS
+from dojocc.runtime.lists import LIST_DTYPE, PUSH
+from dojocc.runtime.remember import by_table
+from dojocc.runtime.segments import LEVELS, STRIDED, reach, repeated
 from dojocc.runtime.whole_rows import picked
 
 CLASS = 0
 """Number of the class of the grid's nodes; there is one class that communicates."""
-
-
-@dataclass(frozen=True, eq=False)
-class Pushes:
-    """`rows` (LIST_DTYPE) push what the table says: sources relative to the lowest of their
-    buffers, destinations to theirs.
-
-    `giver`, `reader`: pairs of nodes between which anything moves, each once; `packets` of each.
-    """
-
-    rows: np.ndarray
-    giver: np.ndarray
-    reader: np.ndarray
-    packets: np.ndarray
+MOVED = {"node": "src_node", "peer": "dst_node", "src": "src"}
+"""Fields of a list that a table's repetitions move, by the table's names."""
+NODES = ("src_node", "dst_node")
 
 
 @by_table
-def pushes(
-    segments: np.ndarray, columns: int, packet_bytes: int, offsets: tuple[int, ...]
-) -> Pushes:
-    """What the lists of all exchanges with this table (SEGMENT_DTYPE) have in common.
+def pushes(table: np.ndarray, columns: int, offsets: tuple[int, ...]) -> np.ndarray:
+    """Rows (LIST_DTYPE) that push what a table (TABLE_DTYPE) says: what the lists of all exchanges
+    with it have in common. Sources are relative to the lowest of their buffers, destinations to
+    theirs.
 
     columns: of the grid of nodes; offsets: of the source buffers from the lowest of them.
     """
-    giver, reader = segments["src_node"].astype(np.int64), segments["dst_node"].astype(np.int64)
-    alike = shapes_of(segments), segments["src"]
-    some, peers, step = progressions(giver, reader, alike)
-    rows = entries(picked(segments, some))
-    rows["src"] += np.array(offsets, np.uint64)[segments["operand"][some]]
-    rows["peers"], rows["peer_stride"] = peers, step
-    rows = folded(rows, columns)
-    packets = -(-moved_bytes(segments) // packet_bytes)
-    opens = openings([giver, reader])
-    opens[:1] = True
-    first = np.flatnonzero(opens)
-    amount = np.add.reduceat(packets, first) if len(first) else packets
-    return Pushes(rows, giver[first], reader[first], amount)
+    rows = entries(table)
+    rows["src"] += np.array(offsets, np.uint64)[table["operand"]]
+    return folded(rows, columns)
+
+
+def entries(table: np.ndarray) -> np.ndarray:
+    """Rows (LIST_DTYPE), one a row of the table, relative to their buffers.
+
+    Where a level of repetition goes from one node, with the same bytes, it is one entry for many
+    peers.
+    """
+    rows = np.zeros(len(table), LIST_DTYPE)
+    rows["cls"] = rows["peer_cls"] = CLASS
+    rows["kind"] = PUSH
+    rows["node"], rows["peer"] = table["src_node"], table["dst_node"]
+    rows["peers"] = rows["peer_stride"] = 1
+    rows["src"], rows["dst"] = table["src"], table["dst"]
+    for name, _ in STRIDED:
+        rows[name] = table[name]
+    for level in range(ROW_LEVELS):
+        rows[f"repeat{level}"] = 1
+    free = np.ones(len(table), bool)  # no level is one of peers yet
+    next_level = np.zeros(len(table), np.int64)
+    for level in range(LEVELS):
+        count = table[f"repeat{level}"]
+        step = {name: table[f"{of}_step{level}"] for name, of in MOVED.items()}
+        many = count > 1
+        sent = many & free & (step["node"] == 0) & (step["src"] == 0) & (step["peer"] > 0)
+        rows["peers"][sent], rows["peer_stride"][sent] = count[sent], step["peer"][sent]
+        free &= ~sent
+        for place in range(LEVELS):
+            here = many & ~sent & (next_level == place)
+            rows[f"repeat{place}"][here] = count[here]
+            for name, column in step.items():
+                rows[f"{name}_step{place}"][here] = column[here]
+        next_level += many & ~sent
+    return rows
+
+
+def pairs(
+    table: np.ndarray, packet_bytes: int, giver: np.ndarray, reader: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(giver, reader, packets) of the nodes between which a table moves anything, each pair once;
+    of those pairs only whose ends are both marked in `giver` and in `reader`, [nodes] booleans."""
+    keep = np.ones(len(table), bool)
+    for side, marked in zip(NODES, (giver, reader), strict=True):
+        still = (table[f"{side}_step0"] == 0) & (table[f"{side}_step1"] == 0)
+        keep &= ~still | marked[table[side]]
+    some = picked(table, keep)
+    owner, moved = repeated(some, NODES)
+    chosen = np.flatnonzero(giver[moved["src_node"]] & reader[moved["dst_node"]])
+    key = moved["src_node"][chosen] * len(giver) + moved["dst_node"][chosen]
+    packets = -(-moved_bytes(some) // packet_bytes)[owner[chosen]]
+    every, of = np.unique(key, return_inverse=True)
+    amount = np.bincount(of.reshape(-1), packets, len(every)).astype(np.int64)
+    return *np.divmod(every, len(giver)), amount
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,28 +113,27 @@ class Bounds:
 
 
 @by_table
-def bounds(segments: np.ndarray) -> Bounds:
-    """What a table of at least one segment reaches."""
-    ends = [segments[side] for side in ("src_node", "dst_node")]
-    nodes = min(int(each.min()) for each in ends), max(int(each.max()) for each in ends)
-    low, high = reached(segments, "src")
-    operand = segments["operand"]
+def bounds(table: np.ndarray) -> Bounds:
+    """What a table of at least one row reaches."""
+    ends = [spans(table, side, *([table[side].astype(np.int64)] * 2)) for side in NODES]
+    nodes = min(int(low.min()) for low, _ in ends), max(int(high.max()) for _, high in ends)
+    low, high = spans(table, "src", *reach(table, "src"))
+    operand = table["operand"]
     sources = np.zeros((int(operand.max()) + 1, 2), np.int64)
     for number in range(len(sources)):
         mine = slice(None) if len(sources) == 1 else operand == number
         sources[number] = low[mine].min(initial=0), high[mine].max(initial=0)
-    low, high = reached(segments, "dst")
+    low, high = reach(table, "dst")
     return Bounds(nodes, sources, (int(low.min()), int(high.max())))
 
 
-def entries(segments: np.ndarray) -> np.ndarray:
-    """Entries (ENTRY_DTYPE), one a segment, relative to their buffers."""
-    rows = np.zeros(len(segments), ENTRY_DTYPE)
-    rows["cls"] = rows["peer_cls"] = CLASS
-    rows["kind"] = PUSH
-    rows["node"], rows["peer"] = segments["src_node"], segments["dst_node"]
-    rows["peers"] = rows["peer_stride"] = 1
-    rows["src"], rows["dst"] = segments["src"], segments["dst"]
-    for name, _ in STRIDED:
-        rows[name] = segments[name]
-    return rows
+def spans(
+    table: np.ndarray, name: str, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """[low, high) of the first of each row's repetitions, over all of them; `name` of the field
+    that moves."""
+    for level in range(LEVELS):
+        turns = table[f"repeat{level}"].astype(np.int64) - 1
+        span = turns * table[f"{name}_step{level}"]
+        low, high = low + np.minimum(span, 0), high + np.maximum(span, 0)
+    return low, high

@@ -21,7 +21,7 @@ from dojocc.passes.parameters import (
     arrivals,
     cleared_lines,
     node_table,
-    segments_of,
+    table_of,
 )
 from dojocc.passes.route import buffer_address
 from dojocc.passes.route_semaphores import READY
@@ -154,7 +154,7 @@ def call_kernel(streams: Streams, op: CallOp) -> None:
 def start_exchange(streams: Streams, op: ExchangeOp) -> None:
     """Clear the destination if asked, tell thread 1, and let that start the list behind the
     barrier; a load concerns nobody else and needs no barrier."""
-    if not len(segments_of(streams.resources, op)):
+    if not len(table_of(streams.resources, op)):
         clear_destination(streams, op)
         return
     begin_exchange(streams, op)
@@ -198,13 +198,13 @@ def clear(streams: Streams, buffer: SSAValue, each: np.ndarray | None = None) ->
 
 def await_exchange(streams: Streams, op: ExchangeOp) -> None:
     """Wait for the entries that come to this node and those it sends."""
-    segments = segments_of(streams.resources, op)
-    if not len(segments):
+    table = table_of(streams.resources, op)
+    if not len(table):
         return
     assert op.semaphore is not None
     streams.mark(op)
     semaphore = op.semaphore.value.data
-    what, value = streams.parameters.find(arrivals(op, segments, streams.nodes))
+    what, value = streams.parameters.find(arrivals(op, table, streams.nodes))
     if what == "number" and value <= KINDS["imm16"].high:
         streams.compute.append(instruction("wait", semaphore, value))
         return

@@ -220,16 +220,16 @@ class Tiler:
             row_major(shape_of(value), destination) if in_dram(value) else need_layout(value, op)
             for value in op.operands
         )
-        segments = self.exchanges.segments(destination, sources, op.element_map())
+        table = self.exchanges.table(destination, sources, op.element_map())
         p = to_python(op.get_irdl_definition(), op.properties)
-        bare = self.exchanges.uncovered(destination, segments, tuple(p.zero_dims))
+        bare = self.exchanges.uncovered(destination, table, tuple(p.zero_dims))
         location = get_location(op)
         buffer = self.alloc(op.result, op, location or f"exchange {self.exchanged}")
         made = ExchangeOp(
             buffer,
             [] if loaded else [self.buffers[value] for value in op.operands],
             self.exchanged,
-            self.table(segments),
+            self.table(table),
             p.bytes,
             p.cycles,
             bool(bare.any()),
@@ -243,10 +243,10 @@ class Tiler:
         self.exchanged += 1
         self.block.add_op(made)
 
-    def table(self, segments: np.ndarray) -> str:
+    def table(self, table: np.ndarray) -> str:
         """The key of an exchange's table."""
-        key = f"tile.segments.{self.exchanges.name(segments)}"
-        self.resources.setdefault(key, segments)
+        key = f"tile.segments.{self.exchanges.name(table)}"
+        self.resources.setdefault(key, table)
         return key
 
     def collective(self, op: CollectiveOp) -> None:

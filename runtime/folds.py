@@ -47,6 +47,22 @@ def by_keys(keys: list[np.ndarray], rows: int) -> np.ndarray:
     return np.lexsort(tuple(reversed(keys)))
 
 
+def numbered(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """One number for several columns: equal exactly where all of them are, in their order."""
+    keys, rows = packed(columns), len(columns[0])
+    order = by_keys(keys, rows)
+    number = np.zeros(rows, np.int64)
+    if keys:
+        number[order] = np.cumsum(openings([key[order] for key in keys]))
+    return number
+
+
+def spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For counts c: (i repeated c[i] times, 0..c[i]-1 within each)."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
 def stable_order(key: np.ndarray) -> np.ndarray:
     """np.argsort(key, kind="stable") of int64 keys; those in no order are sorted with their numbers
     in their low bits, which is five times as fast."""
@@ -129,7 +145,6 @@ def values_of(rows: np.ndarray, most: int) -> np.ndarray:
     if total > most:
         raise ValueError(f"ranges of {total:.0f} values, at most {most}")
     size = count * times
-    owner = np.repeat(np.arange(len(rows)), size)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size)
+    owner, number = spread(size)
     time, place = np.divmod(number, count[owner])
     return first[owner] + time * stride[owner] + place * step[owner]

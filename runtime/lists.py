@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dojocc.runtime.folds import sorting
+from dojocc.runtime.folds import sorting, spread
 from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.whole_rows import picked
 
@@ -87,9 +87,7 @@ def entries_of_rows(rows: np.ndarray, sizes: Sequence[int], dips: int) -> np.nda
     The rows must have been checked (program_checks.check_lists).
     """
     repeats = [rows[f"repeat{level}"].astype(np.int64) for level in range(LEVELS)]
-    counts = entry_counts(rows)
-    owner = np.repeat(np.arange(len(rows)), counts)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    owner, number = spread(entry_counts(rows))
     moved = {name: rows[name].astype(np.int64)[owner] for name in MOVING}
     for level in range(LEVELS):
         if (repeats[level] == 1).all():

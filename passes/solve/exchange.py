@@ -12,12 +12,12 @@ from hashlib import sha256
 import numpy as np
 
 from dojocc.passes.solve.exchange_elements import element_segments
-from dojocc.passes.solve.exchange_separable import separable_segments
+from dojocc.passes.solve.exchange_separable import separable_table
 from dojocc.passes.solve.holders import row_layout, view
-from dojocc.passes.solve.segments import moved_bytes, ordered
+from dojocc.passes.solve.segments import moved_bytes
 from dojocc.runtime.element_map import ElementMap
 from dojocc.runtime.layout import Layout
-from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.segments import TABLE_DTYPE, node_sums, spelt, table_of
 
 
 def identity(layout: Layout) -> np.ndarray:
@@ -33,39 +33,45 @@ class Exchanges:
         self._bare: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
         self._names: dict[int, str] = {}
 
-    def name(self, segments: np.ndarray) -> str:
-        """A digest of all that a table from `segments` follows from."""
-        return self._names[id(segments)]
+    def name(self, table: np.ndarray) -> str:
+        """A digest of all that a table follows from."""
+        return self._names[id(table)]
 
-    def segments(
+    def table(
         self, dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
     ) -> np.ndarray:
-        """The segment table of an exchange; that of one met before is the same object."""
+        """The table of an exchange; that of one met before is the same object."""
         if isinstance(index, ElementMap):
             digest = index.key()
         else:
             digest = sha256(index.astype(np.int64).tobytes()).digest()
         key = (dst, sources, index.shape, digest)
         if key not in self._known:
-            found = exchange_segments(dst, sources, index)
+            found = exchange_table(dst, sources, index)
             self._names[id(found)] = sha256(repr(key).encode()).hexdigest()[:16]
             self._known[key] = found
         return self._known[key]
 
-    def uncovered(
-        self, dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...]
-    ) -> np.ndarray:
+    def uncovered(self, dst: Layout, table: np.ndarray, zero_dims: tuple[int, ...]) -> np.ndarray:
         """`uncovered` below, remembered for tables that are kept anyway."""
-        key = dst, id(segments), zero_dims
+        key = dst, id(table), zero_dims
         if key not in self._bare:
-            self._bare[key] = uncovered(dst, segments, zero_dims), segments
+            self._bare[key] = uncovered(dst, table, zero_dims), table
         return self._bare[key][0]
 
 
 def exchange_segments(
     dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
 ) -> np.ndarray:
-    """Transfer segments: a node takes from itself what it holds, else from the nearest holder."""
+    """The segments (SEGMENT_DTYPE) of `exchange_table`, in order."""
+    return spelt(exchange_table(dst, sources, index), dst.nodes)
+
+
+def exchange_table(
+    dst: Layout, sources: tuple[Layout, ...], index: np.ndarray | ElementMap
+) -> np.ndarray:
+    """The table (TABLE_DTYPE) of an exchange: a node takes from itself what it holds, else from the
+    nearest holder."""
     if tuple(index.shape) != dst.shape:
         raise ValueError(f"index map of shape {index.shape} for a destination of {dst.shape}")
     for number, source in enumerate(sources):
@@ -78,21 +84,21 @@ def exchange_segments(
     if index.size and (index.min() < -1 or index.max() >= total):
         raise ValueError(f"index map reaches {index.min()}..{index.max()}, sources have {total}")
     if not index.size or index.max() < 0:
-        return np.zeros(0, SEGMENT_DTYPE)
+        return np.zeros(0, TABLE_DTYPE)
     dst = row_layout(dst)
     if not isinstance(index, ElementMap):
         index = np.asarray(index, np.int64)
     index = index.reshape(dst.shape)
     views = tuple(view(row_layout(source)) for source in sources)
-    rows = separable_segments(dst, views, index)
+    rows = separable_table(dst, views, index)
     if rows is not None:
         return rows
     listed = index.dense() if isinstance(index, ElementMap) else index
-    return ordered(element_segments(dst, views, listed), dst.nodes)
+    return table_of(element_segments(dst, views, listed))
 
 
-def uncovered(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> np.ndarray:
-    """[nodes] True where the segments leave bytes that must not keep their old value.
+def uncovered(dst: Layout, table: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> np.ndarray:
+    """[nodes] True where a table's segments leave bytes that must not keep their old value.
 
     Those are the held elements, and the pads of `zero_dims` around them. Such a node has to fill
     the destination with zeros first. Segments of one exchange never write a byte twice.
@@ -103,15 +109,13 @@ def uncovered(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-
     filled = (need > 0).all(1)
     for dim in {dim % len(dst.shape) for dim in zero_dims}:
         need[:, dim] = dst.dims[dim].physical
-    written = np.bincount(
-        segments["dst_node"], weights=moved_bytes(segments).astype(float), minlength=dst.nodes
-    )
+    written = node_sums(table, "dst_node", moved_bytes(table), dst.nodes)
     return filled & (written != need.prod(1) * dst.item)
 
 
-def covers(dst: Layout, segments: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:
+def covers(dst: Layout, table: np.ndarray, zero_dims: tuple[int, ...] = (-1,)) -> bool:
     """True when no node has to fill the destination with zeros first."""
-    return not uncovered(dst, segments, zero_dims).any()
+    return not uncovered(dst, table, zero_dims).any()
 
 
 def network_bytes(segments: np.ndarray) -> int:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.holders import SourceView, is_whole
-from dojocc.passes.solve.segments import combined, fold_runs, spread
+from dojocc.passes.solve.segments import combined, fold_runs
+from dojocc.runtime.folds import spread
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.segments import SEGMENT_DTYPE
 from dojocc.runtime.whole_rows import joined, picked

@@ -1,7 +1,7 @@
 """Segments for index maps that are a sum of one function a dimension, as slices and transposes.
 
 The fast path of passes/solve/exchange.py: each dimension is cut by itself, and a node's segments
-are the product of its dimensions' pieces. `separable_segments` returns None where the map is not
+are the product of its dimensions' pieces. `separable_table` returns None where the map is not
 such a sum.
 """
 
@@ -15,12 +15,14 @@ from math import prod
 import numpy as np
 
 from dojocc.passes.solve.exchange_elements import tail_bytes
+from dojocc.passes.solve.exchange_readers import Blocks, blocks, by_reader
 from dojocc.passes.solve.holders import SourceView
-from dojocc.passes.solve.segments import Spread, combined, spread, written
+from dojocc.passes.solve.segments import combined
 from dojocc.runtime.element_map import ElementMap
-from dojocc.runtime.folds import openings, strided
+from dojocc.runtime.folds import openings, spread, strided
 from dojocc.runtime.layout import Layout
-from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.segments import SEGMENT_DTYPE, TABLE_DTYPE
+from dojocc.runtime.whole_rows import joined
 
 CELLS = 64  # boxes of one source each that a map is cut into at most
 
@@ -248,8 +250,8 @@ class Nest:
         self.depth[new] += 1
 
 
-def cell_segments(dst: Layout, cell: Cell, source: SourceView) -> Spread | None:
-    """Segments of one box that takes from one source."""
+def cell_rows(dst: Layout, readers: Blocks, cell: Cell, source: SourceView) -> np.ndarray | None:
+    """Rows of the table for one box that takes from one source."""
     moves, base = cell.moves, cell.base
     for source_dim in source.sharded:
         if sum(bool(move[source_dim].any()) for move in moves) > 1:
@@ -258,9 +260,9 @@ def cell_segments(dst: Layout, cell: Cell, source: SourceView) -> Spread | None:
     dims = [
         dim_pieces(dst, d, cell.box[d], source, move, base, tails) for d, move in enumerate(moves)
     ]
-    kind, indices = alike(dst)
-    per_kind = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
-    owner, number = spread(np.asarray(per_kind, np.int64))
+    indices = readers.indices
+    per_block = prod((piece.size[i] for piece, i in zip(dims, indices, strict=True)), start=1)
+    owner, number = spread(np.asarray(per_block, np.int64))
     low, high = (
         [np.full(len(owner), bound[base[d]]) for bound, d in zip(side, source.sharded, strict=True)]
         for side in (source.low, source.high)
@@ -279,38 +281,8 @@ def cell_segments(dst: Layout, cell: Cell, source: SourceView) -> Spread | None:
         for j, (first, last) in piece.bounds.items():
             low[j], high[j] = first[chosen], last[chosen]
     line, rows = _rows(nest, src, place, cell.operand)
-    return by_reader(
-        rows, owner[line], kind, source, [a[line] for a in low], [a[line] for a in high]
-    )
-
-
-def alike(layout: Layout) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Nodes that hold the same part: the kind of every node, and of each kind the shard index along
-    every dimension."""
-    indices = [layout.index(dim) for dim in layout.dims]
-    key = np.zeros(layout.nodes, np.int64)
-    for number, index in enumerate(indices):
-        key = key * _shards(layout, number) + index
-    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
-    return kind.reshape(-1), [index[first] for index in indices]
-
-
-def by_reader(
-    rows: np.ndarray,
-    kinds: np.ndarray,
-    kind: np.ndarray,
-    source: SourceView,
-    low: list[np.ndarray],
-    high: list[np.ndarray],
-) -> Spread:
-    """For every node the rows of its kind (`kinds`, ascending), each from the node that it takes
-    from: of the holders low..high along every sharded dimension."""
-    size = np.bincount(kinds, minlength=int(kind.max()) + 1)
-    begin = np.cumsum(size) - size
-    reader, turn = spread(size[kind])
-    line = begin[kind[reader]] + turn
-    giver = source.nodes(reader, [a[line] for a in low], [a[line] for a in high])
-    return Spread(rows, line, reader, giver, rows["src"][line] - source.shift[giver])
+    ends = ([bound[line] for bound in side] for side in (low, high))
+    return by_reader(rows, owner[line], readers, source, *ends)
 
 
 def _rows(
@@ -335,18 +307,18 @@ def _rows(
     return owner, rows
 
 
-def separable_segments(
+def separable_table(
     dst: Layout, sources: tuple[SourceView, ...], index: np.ndarray | ElementMap
 ) -> np.ndarray | None:
-    """Segments for `index` (see passes/solve/exchange.py), in order, or None where it is no such
-    sum."""
+    """The table for `index` (see passes/solve/exchange.py), or None where it is no such sum."""
     found = cells(index, [source.layout.shape for source in sources])
     if found is None:
         return None
-    parts: list[Spread] = []
+    readers = blocks(dst)
+    parts: list[np.ndarray] = []
     for cell in found:
-        rows = cell and cell_segments(dst, cell, sources[cell.operand])
+        rows = cell and cell_rows(dst, readers, cell, sources[cell.operand])
         if rows is None:
             return None
         parts.append(rows)
-    return written(parts, dst.nodes)
+    return joined(TABLE_DTYPE, parts)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from dojocc.runtime.folds import by_keys, openings, packed, sorting, strided
-from dojocc.runtime.lists import ENTRY_DTYPE, LEVELS, LIST_DTYPE, MOVING
+from dojocc.runtime.folds import numbered, openings, sorting, strided
+from dojocc.runtime.lists import ENTRY_DTYPE, LEVELS, LIST_DTYPE, MOVING, rows_of_entries
 from dojocc.runtime.whole_rows import joined, picked
 
 FIXED = tuple(name for name in ENTRY_DTYPE.names or () if name not in MOVING)
 """Fields that are the same in all entries of a row."""
+STEPS = ("repeat", *(f"{name}_step" for name in MOVING))
+"""Fields of a repetition, each with its level behind it."""
 
 
 def folded(entries: np.ndarray, columns: int) -> np.ndarray:
-    """Rows (LIST_DTYPE, by list and class) that stand for just these entries (ENTRY_DTYPE).
+    """Rows (LIST_DTYPE, by list and class) that stand for just these entries (ENTRY_DTYPE, or rows
+    that are repeated already).
 
     columns: of the grid of nodes. Entries are put in an order in which neighbours are at equal
     steps, and folded; what came of it is sorted and folded again, once a level. Two orders are
@@ -25,7 +26,13 @@ def folded(entries: np.ndarray, columns: int) -> np.ndarray:
     """
     if not len(entries):
         return np.zeros(0, LIST_DTYPE)
-    alike = numbered([entries[name] for name in FIXED])
+    used = [
+        entries[f"{name}{level}"]
+        for level in range(LEVELS)
+        for name in STEPS
+        if entries.dtype == LIST_DTYPE
+    ]
+    alike = numbered([entries[name] for name in FIXED] + used)
     row, col = np.divmod(entries["node"].astype(np.int64), columns)
     peer, src, dst = (entries[name].astype(np.int64) for name in MOVING[1:])
     tried = [
@@ -41,40 +48,43 @@ def folded(entries: np.ndarray, columns: int) -> np.ndarray:
 
 
 def folded_in_order(entries: np.ndarray, alike: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Rows of the entries, the innermost level folded in this order; `alike` numbers those that
-    may be folded."""
-    same: list[np.ndarray] = [alike[order]]
+    """Rows of the entries, folded in this order first, then in that of what came of it; `alike`
+    numbers those that may be folded. A row's repetitions lie within those folded later."""
     moving = [entries[name].astype(np.int64)[order] for name in MOVING]
-    levels: list[np.ndarray] = []
-    for level in range(LEVELS):
-        if level:
-            by = sorting([*same, *moving])
-            same, moving, levels, order = (
-                [column[by] for column in same],
-                [column[by] for column in moving],
-                [column[by] for column in levels],
-                order[by],
-            )
-        first, count, steps = strided(openings(same), moving)
-        fresh = [count, *steps]
-        same = [*(column[first] for column in same), *fresh]
-        levels = [*(column[first] for column in levels), *fresh]
-        moving = [column[first] for column in moving]
-        order = order[first]
-    rows = np.zeros(len(order), LIST_DTYPE)
-    for name in ENTRY_DTYPE.names or ():
-        rows[name] = entries[name][order]
-    names = LIST_DTYPE.names or ()
-    for name, column in zip(names[len(ENTRY_DTYPE.names or ()) :], levels, strict=True):
-        rows[name] = column
+    alike = alike[order]
+    first, count, steps = strided(openings([alike]) | full(entries)[order], moving)
+    rows = as_rows(picked(entries, order[first]))
+    repeat(rows, count, steps)
+    alike = alike[first]
+    for _ in range(LEVELS - 1):
+        same = [alike, *(rows[f"{name}{level}"] for level in range(LEVELS) for name in STEPS)]
+        moving = [rows[name].astype(np.int64) for name in MOVING]
+        by = sorting([*same, *moving])
+        rows, alike = picked(rows, by), alike[by]
+        opens = openings([column[by] for column in same]) | full(rows)
+        first, count, steps = strided(opens, [column[by] for column in moving])
+        rows, alike = picked(rows, first), alike[first]
+        repeat(rows, count, steps)
     return rows
 
 
-def numbered(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """One number for several columns: equal exactly where all of them are, in their order."""
-    keys, rows = packed(columns), len(columns[0])
-    order = by_keys(keys, rows)
-    number = np.zeros(rows, np.int64)
-    if keys:
-        number[order] = np.cumsum(openings([key[order] for key in keys]))
-    return number
+def as_rows(entries: np.ndarray) -> np.ndarray:
+    """Rows, of rows or entries."""
+    return entries if entries.dtype == LIST_DTYPE else rows_of_entries(entries)
+
+
+def full(rows: np.ndarray) -> np.ndarray:
+    """Boolean: which rows are repeated at every level."""
+    if rows.dtype != LIST_DTYPE:
+        return np.zeros(len(rows), bool)
+    return rows[f"repeat{LEVELS - 1}"] > 1
+
+
+def repeat(rows: np.ndarray, count: np.ndarray, steps: list[np.ndarray]) -> None:
+    """Set the lowest level that a row does not use, where it is repeated."""
+    left = count > 1
+    for level in range(LEVELS):
+        here = left & (rows[f"repeat{level}"] == 1)
+        for name, column in zip(STEPS, (count, *steps), strict=True):
+            rows[f"{name}{level}"][here] = column[here]
+        left &= ~here

@@ -34,21 +34,26 @@ class SourceView:
         spreads readers over replicas.
         """
         layout = self.layout
-        rows, columns = layout.grid
-        place = {"row": reader // columns, "col": reader % columns}
+        columns = layout.grid[1]
         digits: dict[str, np.ndarray] = {}
         for j, dim in enumerate(self.sharded):
             index = np.clip(self.own[j][reader], low[j], high[j])
             for axis in reversed(layout.dims[dim].axes):
                 index, digits[axis] = np.divmod(index, axis_size(axis, layout.grid, layout.split))
-        for side, (word, size) in enumerate((("row", rows), ("col", columns))):
-            place[word] = digits.get(word, place[word])
-            if layout.split[side] > 1:
-                inner = size // layout.split[side]
-                outer = digits.get(f"outer_{word}", place[word] // inner)
-                within = outer * inner + digits.get(f"inner_{word}", place[word] % inner)
-                place[word] = np.where(within < size, within, within - inner)
-        return place["row"] * columns + place["col"]
+        row = self.place(0, reader // columns, digits)
+        return row * columns + self.place(1, reader % columns, digits)
+
+    def place(self, side: int, own: np.ndarray, digits: dict[str, np.ndarray]) -> np.ndarray:
+        """The row (side 0) or column (side 1) of the nodes with these digits of axes that is
+        nearest to the reader's own."""
+        word, size = ("row", "col")[side], self.layout.grid[side]
+        place = digits.get(word, own)
+        if self.layout.split[side] == 1:
+            return place
+        inner = size // self.layout.split[side]
+        outer = digits.get(f"outer_{word}", place // inner)
+        within = outer * inner + digits.get(f"inner_{word}", place % inner)
+        return np.where(within < size, within, within - inner)
 
 
 def holders(dim: DimShard, size: int, shards: int) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.relay_groups import Groups, Pieces, cut, fold
-from dojocc.passes.solve.segments import spread
+from dojocc.runtime.folds import spread
 from dojocc.runtime.segments import MOVE_DTYPE, STRIDED
 from dojocc.runtime.whole_rows import picked
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dojocc.passes.solve.segments import fold_runs, moved_bytes, spread
+from dojocc.passes.solve.segments import fold_runs, moved_bytes
+from dojocc.runtime.folds import spread
 from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.whole_rows import joined, picked
 

@@ -14,7 +14,7 @@ import numpy as np
 from dojocc.passes.solve.routing_cut import unroutable
 from dojocc.passes.solve.routing_legs import cheapest_legs, hop_costs
 from dojocc.passes.solve.routing_tree import tree_legs
-from dojocc.runtime.mesh.detours import turning_nodes
+from dojocc.runtime.mesh.detours import turning_nodes, two_legs
 from dojocc.runtime.mesh.routes import clear, components
 from dojocc.runtime.mesh.tables import ROUTE_DTYPE, RouteTable
 from dojocc.runtime.target import Target
@@ -29,7 +29,12 @@ def detours(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     Of all routes those with the fewest legs that the virtual layers allow.
     InputError, with the cut, when no walk over live links joins a flow's ends.
     """
-    src, dst = distinct_pairs(target, np.asarray(src, np.int64), np.asarray(dst, np.int64))
+    src, dst = np.asarray(src, np.int64), np.asarray(dst, np.int64)
+    known = two_legs(target)
+    if known is not None:
+        longer = ~known.flows(src, dst)
+        src, dst = src[longer], dst[longer]
+    src, dst = distinct_pairs(target, src, dst)
     blocked = ~clear(target, src, dst)
     src, dst = src[blocked], dst[blocked]
     label = components(target)
@@ -41,6 +46,14 @@ def detours(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     parts = [np.zeros(0, ROUTE_DTYPE), *many_legs(target, src[longer], dst[longer])]
     rows = np.concatenate(parts)
     return rows[np.lexsort((np.arange(len(rows)), rows["dst"], rows["src"]))]
+
+
+def hard_ends(target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """[positions] booleans: sources, and destinations, among which are those of all flows between
+    live nodes that may need rows."""
+    known = two_legs(target)
+    every = np.ones(target.positions, bool)
+    return (every, every) if known is None else (known.senders, known.receivers)
 
 
 def detour_table(target: Target, src: np.ndarray, dst: np.ndarray) -> RouteTable:

@@ -79,7 +79,7 @@ def equal_lists(
 
     Flows are between different nodes, each pair once.
     """
-    most = LARGEST_WORK // target.positions
+    most = most_flows(target)
     away = np.flatnonzero(moves.src != moves.dst)
     order = away[np.argsort(moves.number[away], kind="stable")]
     numbers = moves.number[order].astype(np.int64)
@@ -99,6 +99,11 @@ def equal_lists(
         key = pairs.tobytes(), packets.tobytes()
         known.setdefault(key, []).extend(moves.shared.get(number, (number,)))
     return {key: sorted(each) for key, each in known.items()}
+
+
+def most_flows(target: Target) -> int:
+    """Flows of a list up to which it is negotiated about."""
+    return LARGEST_WORK // target.positions
 
 
 def more_than(most: int, nodes: np.ndarray, target: Target) -> bool:

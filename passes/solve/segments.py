@@ -6,27 +6,13 @@ segments to byte buffers, as the list parsers do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
-from dojocc.passes.solve.remember import Kept
-from dojocc.runtime.folds import openings, stable_order, strided
-from dojocc.runtime.segments import SEGMENT_DTYPE, STRIDED, reach
-from dojocc.runtime.whole_rows import joined, picked
+from dojocc.runtime.folds import openings, spread, strided
+from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.whole_rows import picked
 
-SHAPE = ("operand", "dst", *(name for name, _ in STRIDED))
-shapes: Kept[tuple[np.ndarray, np.ndarray]] = Kept()
-"""Of tables made from rows that many nodes share: these rows, and the one of each segment."""
 COPY_BLOCK = 1 << 22  # bytes of index arrays built at a time when segments are applied
-LARGEST_KEY = 1 << 62
-
-
-def spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For counts c: (i repeated c[i] times, 0..c[i]-1 within each)."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def combined(*columns: np.ndarray) -> np.ndarray:
@@ -74,82 +60,8 @@ def fold_runs(key: np.ndarray, src: np.ndarray, dst: np.ndarray, size: np.ndarra
     return rows
 
 
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """Segments of many nodes: number n is rows[line[n]], between `giver` and `reader`, its source's
-    bytes from `src` on."""
-
-    rows: np.ndarray
-    line: np.ndarray
-    reader: np.ndarray
-    giver: np.ndarray
-    src: np.ndarray
-
-
-def written(parts: Sequence[Spread], nodes: int) -> np.ndarray:
-    """The segments of several parts, in order."""
-    if not parts:
-        return np.zeros(0, SEGMENT_DTYPE)
-    rows = joined(SEGMENT_DTYPE, [part.rows for part in parts])
-    begin = np.cumsum([0, *(len(part.rows) for part in parts)])
-    line = np.concatenate([part.line + at for part, at in zip(parts, begin, strict=False)])
-    reader, giver, src = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("reader", "giver", "src")
-    )
-    order = in_order(giver, reader, rows["operand"][line], rows["dst"][line], nodes)
-    line = line[order]
-    result = picked(rows, line)
-    result["dst_node"], result["src_node"], result["src"] = reader[order], giver[order], src[order]
-    shapes.keep(result, (rows, line))
-    return result
-
-
-def shapes_of(segments: np.ndarray) -> np.ndarray:
-    """A number for every segment, the same where segments are equal in all but their nodes and
-    their source's offset."""
-    known = shapes.kept(segments)
-    if known is None:
-        return combined(*(segments[name] for name in SHAPE))
-    rows, line = known
-    return combined(*(rows[name] for name in SHAPE)).take(line)
-
-
-def reached(segments: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """[low, high) of the bytes that each segment touches at its `side`, src or dst."""
-    known = shapes.kept(segments)
-    if known is None:
-        return reach(segments, side)
-    rows, line = known
-    low, high = (bound - rows[side] for bound in reach(rows, side))
-    place = segments[side]
-    return place + low.take(line), place + high.take(line)
-
-
-def ordered(segments: np.ndarray, nodes: int) -> np.ndarray:
-    """Segments in order."""
-    nodes_of = segments["src_node"], segments["dst_node"]
-    return picked(segments, in_order(*nodes_of, segments["operand"], segments["dst"], nodes))
-
-
-def in_order(
-    giver: np.ndarray, reader: np.ndarray, operand: np.ndarray, dst: np.ndarray, nodes: int
-) -> np.ndarray:
-    """By source, then in the order in which the source starts them (runtime/lists.py)."""
-    giver = giver.astype(np.int64)
-    turn = (reader - giver) % max(nodes, 1)
-    operands, places = (int(part.max(initial=0)) + 1 for part in (operand, dst))
-    if nodes * nodes * operands * places >= LARGEST_KEY:
-        return np.lexsort((dst, operand, turn, giver))
-    return stable_order(((giver * nodes + turn) * operands + operand) * places + dst)
-
-
 def moved_bytes(segments: np.ndarray) -> np.ndarray:
     """Bytes each segment moves."""
-    known = shapes.kept(segments)
-    if known is not None:
-        rows, line = known
-        return moved_bytes(rows).take(line)
     return segments["bytes"].astype(np.int64) * segments["count0"] * segments["count1"]
 
 

@@ -9,19 +9,66 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice, product
 
 import numpy as np
 
-from dojocc.runtime.mesh.routes import clear, straight
+from dojocc.runtime.mesh.routes import clear, runs, straight
 from dojocc.runtime.target import Target
 
 FARTHEST = 24
-"""Columns beside the source and rows beside the destination, together, that are tried at last."""
+"""Columns beside the source and rows beside the destination, together, that are tried at last, on
+a mesh too large to know beforehand that a way is there."""
 FEW, AT_ONCE = 1 << 8, 1 << 13
 """Of so few flows several tries are looked at together, about so many in all."""
 LAYERS = 3
 """Virtual layers that the mesh must have: one a leg, and the last, kept for longer ways."""
+MOST_RUNS = 1 << 12
+"""Stretches of rows, or of columns, up to which it is worked out which ends two legs can join."""
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Which flows one leg or two can take: those with joined[across[src], down[dst]].
+
+    across, down: [positions] the stretch of its row, and of its column, with nothing dead in it
+    that a node is in. The longest such way is x-y-x-y: along the source's stretch to one of a
+    column, along that to one of a row, and that crosses the destination's stretch of its column.
+
+    senders, receivers: [positions] the ends of flows between live nodes that they cannot take.
+    """
+
+    across: np.ndarray
+    down: np.ndarray
+    joined: np.ndarray
+    senders: np.ndarray
+    receivers: np.ndarray
+
+    def flows(self, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+        """Boolean [flows]."""
+        return self.joined[self.across[src], self.down[dst]]
+
+
+@lru_cache(maxsize=32)
+def two_legs(target: Target) -> Joined | None:
+    """Which live nodes two legs can join; None for a mesh of more than MOST_RUNS stretches, or with
+    too few virtual layers to turn at all."""
+    if target.mesh.virtual_channels < LAYERS:
+        return None
+    across, down = (np.unique(run, return_inverse=True)[1].reshape(-1) for run in runs(target))
+    sizes = int(down.max()) + 1, int(across.max()) + 1
+    if max(sizes) > MOST_RUNS:
+        return None
+    crossing = np.zeros(sizes, np.float32)
+    crossing[down, across] = 1
+    turned = crossing @ crossing.T > 0
+    joined = crossing.T @ turned.astype(np.float32) > 0
+    live = target.live().reshape(-1)
+    row, column = np.unique(across[live]), np.unique(down[live])
+    senders = live & ~np.all(joined[:, column], axis=1)[across]
+    receivers = live & ~np.all(joined[row], axis=0)[down]
+    return Joined(across, down, joined, senders, receivers)
 
 
 @dataclass(eq=False)
@@ -88,7 +135,11 @@ def turning_nodes(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarra
     via = np.full(len(src), -1, np.int64)
     if target.mesh.virtual_channels < LAYERS:
         return via
-    number = np.flatnonzero(~clear(target, src, dst))
+    known = two_legs(target)
+    hopeful = ~clear(target, src, dst)
+    if known is not None:
+        hopeful &= known.flows(src, dst)
+    number = np.flatnonzero(hopeful)
     ends = (*np.divmod(src[number], target.cols), *np.divmod(dst[number], target.cols))
     row, col, to_row, to_col = (end.astype(np.int32) for end in ends)
     side = np.where((row + col + to_row + to_col) % 2, 1, -1).astype(np.int32)
@@ -104,7 +155,8 @@ def turning_nodes(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarra
             break
     for part in batched(sides, left):
         left.try_each(between(left, part))
-    for part in batched(asides(), left):
+    farthest = FARTHEST if known is None else target.rows + target.cols
+    for part in batched(asides(farthest), left):
         aside, beside = np.array(part, np.int32).T[:, :, None]
         left.try_each((left.to_row + left.side * beside, left.col + left.side * aside))
     return via
@@ -124,9 +176,9 @@ def between(left: Search, steps: Sequence[tuple[int, int]]) -> Places:
     return row, col
 
 
-def asides() -> Iterator[tuple[int, int]]:
+def asides(farthest: int) -> Iterator[tuple[int, int]]:
     """(columns beside the source, rows beside the destination) of x-y-x-y, the nearest first."""
-    for away in range(2, FARTHEST + 1):
+    for away in range(2, farthest + 1):
         for aside in range(1, away):
             for one, other in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
                 yield one * aside, other * (away - aside)

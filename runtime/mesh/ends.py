@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dojocc.runtime.errors import TargetError
+from dojocc.runtime.folds import spread
 from dojocc.runtime.mesh.routes import Routes, offsets
 from dojocc.runtime.mesh.tables import program_routes
 from dojocc.runtime.program import DRAM_LOAD, DRAM_STORE, PULL, Program
@@ -25,9 +26,7 @@ def list_ends(
     nodes: physical ids of the nodes of each class. An entry with several peers is several
     transfers, in the order of its peers.
     """
-    peers = entries["peers"].astype(np.int64)
-    entry = np.repeat(np.arange(len(entries)), peers)
-    turn = np.arange(len(entry)) - np.repeat(np.cumsum(peers) - peers, peers)
+    entry, turn = spread(entries["peers"].astype(np.int64))
     peer = (
         entries["peer"].astype(np.int64)[entry]
         + turn * entries["peer_stride"].astype(np.int64)[entry]

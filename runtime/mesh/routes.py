@@ -184,6 +184,14 @@ def straight(
     return clear_row & (across[begin + to_col] == across[end + to_col])
 
 
+def runs(target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """[positions] the stretch of its row with nothing dead in it that a node is in, and that of its
+    column: a number that all nodes of one, and no others, have."""
+    along, across = _dead_before(target)
+    row, col = np.divmod(np.arange(target.positions), target.cols)
+    return row * (target.cols + 1) + along, col * (target.rows + 1) + across
+
+
 @lru_cache(maxsize=32)
 def link_alive(target: Target) -> np.ndarray:
     """Boolean [positions, 4]: which links out of each node can be used."""

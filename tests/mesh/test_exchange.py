@@ -9,19 +9,23 @@ import pytest
 from exchange_cases import exchanges
 from hypothesis import given, settings
 
+from dojocc.passes.solve import exchange_readers
 from dojocc.passes.solve.exchange import (
     Exchanges,
     busiest_bytes,
     covers,
     exchange_segments,
+    exchange_table,
     identity,
     network_bytes,
 )
 from dojocc.passes.solve.exchange_elements import element_segments
 from dojocc.passes.solve.holders import row_layout, view
-from dojocc.passes.solve.segments import apply_segments, moved_bytes, spread
+from dojocc.passes.solve.segments import apply_segments, moved_bytes
+from dojocc.runtime.folds import spread
 from dojocc.runtime.formats import FORMATS
 from dojocc.runtime.layout import DimShard, Layout, whole
+from dojocc.runtime.segments import spelt, table_of
 
 POISON = 0xA5
 
@@ -44,17 +48,15 @@ def buffers(layout: Layout, codes: np.ndarray) -> np.ndarray:
     return result
 
 
-def check(
-    dst: Layout, sources: tuple[Layout, ...], index: np.ndarray, segments: np.ndarray
-) -> None:
+def check(dst: Layout, sources: tuple[Layout, ...], index: np.ndarray, table: np.ndarray) -> None:
     dtype = FORMATS[dst.fmt].dtype
     total = sum(int(np.prod(source.shape)) for source in sources)
     codes = np.arange(1, total + 1).astype(np.uint32).astype(dtype)
     pieces = np.split(codes, np.cumsum([int(np.prod(s.shape)) for s in sources])[:-1])
     held = tuple(buffers(s, piece) for s, piece in zip(sources, pieces, strict=True))
-    fill = 0 if not covers(dst, segments) else POISON
+    fill = 0 if not covers(dst, table) else POISON
     got = np.full((dst.nodes, dst.bytes), fill, np.uint8)
-    apply_segments(segments, held, got)
+    apply_segments(spelt(table, dst.nodes), held, got)
     wanted = np.where(index < 0, np.zeros((), dtype), codes[np.maximum(index, 0)])
     dst = row_layout(dst)
     start, stop = dst.boxes()
@@ -74,14 +76,26 @@ def check(
 @given(exchanges())
 def test_segments_equal_numpy_indexing(case) -> None:
     dst, sources, index = case
-    check(dst, sources, index, exchange_segments(dst, sources, index))
+    check(dst, sources, index, exchange_table(dst, sources, index))
+
+
+@settings(max_examples=150, deadline=None)
+@given(exchanges())
+def test_blocks_of_readers_are_what_each_reader_takes(case) -> None:
+    """Rows of blocks, whose givers are found by rows and by columns, against reader by reader."""
+    dst, sources, index = case
+    in_blocks = exchange_segments(dst, sources, index)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange_readers, "in_blocks", exchange_readers.one_by_one)
+        one_by_one = exchange_segments(dst, sources, index)
+    np.testing.assert_array_equal(np.sort(in_blocks), np.sort(one_by_one))
 
 
 def test_a_turned_line_brings_no_neighbours_into_the_tail() -> None:
     source = Layout((2, 2), (whole(2), whole(2, 16)), "BF16", (2, 3))
     for index in ([[1, 3], [0, 2]], [[3, 1], [2, 0]], [[0, 2], [1, 3]]):
         turned = np.array(index)
-        check(source, (source,), turned, exchange_segments(source, (source,), turned))
+        check(source, (source,), turned, exchange_table(source, (source,), turned))
 
 
 @settings(max_examples=80, deadline=None)
@@ -89,7 +103,7 @@ def test_a_turned_line_brings_no_neighbours_into_the_tail() -> None:
 def test_general_path_equals_numpy_indexing(case) -> None:
     dst, sources, index = case
     views = tuple(view(row_layout(source)) for source in sources)
-    check(dst, sources, index, element_segments(row_layout(dst), views, index))
+    check(dst, sources, index, table_of(element_segments(row_layout(dst), views, index)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,11 +144,11 @@ def test_last_dimension_pads_decide_on_zero_fill() -> None:
     source = Layout((6, 20), (DimShard(("row",), 3, 0, 3, 3), whole(20, 32)), "BF16", (2, 3))
     dst = Layout((6, 20), (whole(6), whole(20, 32)), "BF16", (2, 3))
     wider = Layout((6, 20), (whole(6, 8), whole(20, 48)), "BF16", (2, 3))
-    assert covers(dst, exchange_segments(dst, (source,), identity(dst)))
-    assert not covers(wider, exchange_segments(wider, (source,), identity(wider)))
+    assert covers(dst, exchange_table(dst, (source,), identity(dst)))
+    assert not covers(wider, exchange_table(wider, (source,), identity(wider)))
     tall = Layout((6, 20), (whole(6, 8), whole(20, 32)), "BF16", (2, 3))
-    segments = exchange_segments(tall, (source,), identity(tall))
-    assert covers(tall, segments) and not covers(tall, segments, (0, -1))
+    table = exchange_table(tall, (source,), identity(tall))
+    assert covers(tall, table) and not covers(tall, table, (0, -1))
 
 
 def test_a_die_sized_all_gather_is_quick_and_small() -> None:
@@ -143,8 +157,10 @@ def test_a_die_sized_all_gather_is_quick_and_small() -> None:
     source = Layout(shape, (whole(1), *by_block), "BF16", (18, 19))
     dst = Layout(shape, tuple(whole(size) for size in shape), "BF16", (18, 19))
     begin = time.perf_counter()
-    segments = exchange_segments(dst, (source,), identity(dst))
+    table = exchange_table(dst, (source,), identity(dst))
     assert time.perf_counter() - begin < 2.0
+    assert len(table) <= 19 * 18  # a row a block of the source, whoever reads it
+    segments = spelt(table, dst.nodes)
     assert len(segments) == 342 * 19 * 16
     assert int(moved_bytes(segments).sum()) == 342 * 56 * 56 * 256 * 2
 
@@ -153,9 +169,9 @@ def test_exchanges_are_remembered_by_content() -> None:
     source = Layout((6, 16), (DimShard(("row",), 3, 0, 3, 3), whole(16)), "BF16", (2, 3))
     dst = Layout((6, 16), (whole(6), whole(16)), "BF16", (2, 3))
     known = Exchanges()
-    first = known.segments(dst, (source,), identity(dst))
-    assert known.segments(dst, (source,), identity(dst).copy()) is first
-    assert known.segments(dst, (source,), identity(dst)[::-1].copy()) is not first
+    first = known.table(dst, (source,), identity(dst))
+    assert known.table(dst, (source,), identity(dst).copy()) is first
+    assert known.table(dst, (source,), identity(dst)[::-1].copy()) is not first
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dojocc.passes.solve.peers import merged
-from dojocc.passes.solve.segments import spread
-from dojocc.runtime.folds import packed
+from dojocc.runtime.folds import packed, spread
 from dojocc.runtime.lists import ENTRY_DTYPE
 
 

@@ -30,7 +30,7 @@ from dojocc.passes.kernels.frame import Request
 from dojocc.passes.kernels.nest import buffer_type
 from dojocc.passes.route import Route
 from dojocc.passes.select import Select
-from dojocc.passes.solve.exchange import covers, exchange_segments, identity
+from dojocc.passes.solve.exchange import covers, exchange_table, identity
 from dojocc.runtime.engines import run
 from dojocc.runtime.layout import Layout
 from dojocc.runtime.program import Program
@@ -86,10 +86,10 @@ class TileModule:
         """Move what the destination's layout asks for; `index` as in solve/exchange.py."""
         held = self.layouts[destination]
         index = identity(held) if index is None else index
-        segments = exchange_segments(held, tuple(self.layouts[s] for s in sources), index)
+        table = exchange_table(held, tuple(self.layouts[s] for s in sources), index)
         key = f"segments{self.exchanges}"
-        self.resources[key] = segments
-        fill = not covers(held, segments)
+        self.resources[key] = table
+        fill = not covers(held, table)
         op = ExchangeOp(destination, list(sources), self.exchanges, key, 0, 0, zero_fill=fill)
         self.exchanges += 1
         self.add(op, location)

@@ -29,7 +29,7 @@ from dojocc.dialects.context import DojoContext
 from dojocc.dialects.printing import parse_module, print_module
 from dojocc.passes.pipeline import parse_passes, run_pipeline
 from dojocc.runtime.errors import DojoError
-from dojocc.runtime.segments import SEGMENT_DTYPE
+from dojocc.runtime.segments import TABLE_DTYPE
 from dojocc.runtime.targets import load_target
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,7 @@ def resource(shape: str, how: str, value: str) -> np.ndarray:
         case "table":
             return np.array([int(number) for number in value.split(",")]).reshape(sizes)
         case "segments":
-            return np.zeros(sizes, SEGMENT_DTYPE)
+            return np.zeros(sizes, TABLE_DTYPE)
         case _:
             raise ValueError(f"a resource is random, fill, range, table or segments, not '{how}'")
 
@@ -93,9 +93,9 @@ def segment_tables(lines: list[tuple[str, str, str, str]]) -> dict[str, np.ndarr
     """Segment tables from (name, source node, destination node, `field value ...`)."""
     tables: dict[str, list[np.ndarray]] = {}
     for name, source, destination, rest in lines:
-        row = np.zeros(1, SEGMENT_DTYPE)
+        row = np.zeros(1, TABLE_DTYPE)
         row["src_node"], row["dst_node"] = int(source), int(destination)
-        row["count0"] = row["count1"] = 1
+        row["count0"] = row["count1"] = row["repeat0"] = row["repeat1"] = 1
         words = rest.split()
         for field, value in zip(words[::2], words[1::2], strict=True):
             row[field] = int(value)

@@ -8,7 +8,7 @@ import pytest
 from dojocc.dialects.context import DojoContext
 from dojocc.dialects.interpret_tile import run_tile
 from dojocc.dialects.printing import parse_module
-from dojocc.passes.solve.exchange import exchange_segments, identity
+from dojocc.passes.solve.exchange import exchange_table, identity
 from dojocc.runtime.errors import InputError, MachineStop
 from dojocc.runtime.layout import DimShard, Layout, whole
 
@@ -42,11 +42,11 @@ def run(blocks: int = 2, rows: tuple[int, ...] = (3,) * 6, name: str = "x") -> n
     last = whole(32)
     source = Layout((6, 32), (DimShard(("row",), 3, 0, 3, 3), last), "FP32", (2, 3))
     target = Layout((6, 32), (DimShard(("row", "col"), 1, 0, 1, 1), last), "FP32", (2, 3))
-    segments = exchange_segments(target, (source,), identity(target))
+    table = exchange_table(target, (source,), identity(target))
     text = COPY.format(blocks=blocks, layout=LAYOUT, other=OTHER)
     module = parse_module(DojoContext(), text)
     module.verify()
-    resources = {"rows": np.array(rows, np.int32), "seg": segments}
+    resources = {"rows": np.array(rows, np.int32), "seg": table}
     return run_tile(module, {name: X}, resources).outputs["z"]
 
 

@@ -6,7 +6,7 @@ import gc
 
 import numpy as np
 
-from dojocc.passes.solve.remember import Kept, by_table
+from dojocc.runtime.remember import Kept, by_table
 
 
 def test_a_result_is_found_once_for_a_table_and_what_else_it_depends_on() -> None:
