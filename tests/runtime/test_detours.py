@@ -42,6 +42,30 @@ def test_a_way_is_found_wherever_two_legs_will_do(dead) -> None:
     assert channel_cycle(routes) == [] and routes.layers.max(initial=0) <= 1
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, 41), max_size=16))
+def test_which_ends_two_legs_can_join_is_known_beforehand(dead) -> None:
+    target = grid_target(6, 7, dead)
+    src, dst = all_pairs(target.live_nodes())
+    known = detours.two_legs(target)
+    assert known is not None
+    can = clear(target, src, dst) | two_legs(target, src, dst)
+    np.testing.assert_array_equal(known.flows(src, dst), can)
+    assert set(np.flatnonzero(known.senders)) == set(src[~can].tolist())
+    assert set(np.flatnonzero(known.receivers)) == set(dst[~can].tolist())
+
+
+def test_a_mesh_too_large_to_know_still_finds_near_ways(monkeypatch) -> None:
+    target = load_target("d1-die").with_dead([50, 51, 70, 133])
+    src, dst = np.random.default_rng(2).choice(target.live_nodes(), (2, 2000))
+    wanted = turning_nodes(target, src, dst)
+    monkeypatch.setattr(detours, "MOST_RUNS", 4)
+    detours.two_legs.cache_clear()
+    assert detours.two_legs(target) is None
+    np.testing.assert_array_equal(turning_nodes(target, src, dst), wanted)
+    detours.two_legs.cache_clear()
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(0, 41), max_size=20), st.sampled_from([1, 40, 5000]))
 def test_several_tries_at_once_find_what_single_ones_do(dead, together) -> None:
