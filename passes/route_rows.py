@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dojocc.passes.solve.folding import folded
+from dojocc.passes.solve.peers import merged
 from dojocc.passes.solve.segments import moved_bytes
 from dojocc.runtime.lists import LEVELS as ROW_LEVELS
 from dojocc.runtime.lists import LIST_DTYPE, PUSH
 from dojocc.runtime.remember import by_table
 from dojocc.runtime.segments import LEVELS, STRIDED, reach, repeated
-from dojocc.runtime.whole_rows import picked
+from dojocc.runtime.whole_rows import joined, picked
 
 CLASS = 0
 """Number of the class of the grid's nodes; there is one class that communicates."""
@@ -32,6 +33,8 @@ def pushes(table: np.ndarray, columns: int, offsets: tuple[int, ...]) -> np.ndar
     """
     rows = entries(table)
     rows["src"] += np.array(offsets, np.uint64)[table["operand"]]
+    single = rows["peers"] == 1
+    rows = joined(LIST_DTYPE, [merged(picked(rows, single)), picked(rows, ~single)])
     return folded(rows, columns)
 
 
