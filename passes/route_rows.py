@@ -7,19 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dojocc.passes.solve.folding import folded
+from dojocc.passes.solve.folding import folded, repeat
 from dojocc.passes.solve.peers import merged
 from dojocc.passes.solve.segments import moved_bytes
 from dojocc.runtime.lists import LEVELS as ROW_LEVELS
 from dojocc.runtime.lists import LIST_DTYPE, PUSH
 from dojocc.runtime.remember import by_table
-from dojocc.runtime.segments import LEVELS, STRIDED, reach, repeated
+from dojocc.runtime.repeats import repeated
+from dojocc.runtime.segments import LEVELS, STRIDED, reach, widened
 from dojocc.runtime.whole_rows import joined, picked
 
 CLASS = 0
 """Number of the class of the grid's nodes; there is one class that communicates."""
-MOVED = {"node": "src_node", "peer": "dst_node", "src": "src"}
-"""Fields of a list that a table's repetitions move, by the table's names."""
 NODES = ("src_node", "dst_node")
 
 
@@ -55,20 +54,13 @@ def entries(table: np.ndarray) -> np.ndarray:
     for level in range(ROW_LEVELS):
         rows[f"repeat{level}"] = 1
     free = np.ones(len(table), bool)  # no level is one of peers yet
-    next_level = np.zeros(len(table), np.int64)
     for level in range(LEVELS):
         count = table[f"repeat{level}"]
-        step = {name: table[f"{of}_step{level}"] for name, of in MOVED.items()}
-        many = count > 1
-        sent = many & free & (step["node"] == 0) & (step["src"] == 0) & (step["peer"] > 0)
-        rows["peers"][sent], rows["peer_stride"][sent] = count[sent], step["peer"][sent]
+        node, peer, src = (table[f"{name}_step{level}"] for name in (*NODES, "src"))
+        sent = (count > 1) & free & (node == 0) & (src == 0) & (peer > 0)
+        rows["peers"][sent], rows["peer_stride"][sent] = count[sent], peer[sent]
         free &= ~sent
-        for place in range(LEVELS):
-            here = many & ~sent & (next_level == place)
-            rows[f"repeat{place}"][here] = count[here]
-            for name, column in step.items():
-                rows[f"{name}_step{place}"][here] = column[here]
-        next_level += many & ~sent
+        repeat(rows, np.where(sent, 1, count), [node, peer, src, np.zeros_like(src)])
     return rows
 
 
@@ -82,7 +74,7 @@ def pairs(
         still = (table[f"{side}_step0"] == 0) & (table[f"{side}_step1"] == 0)
         keep &= ~still | marked[table[side]]
     some = picked(table, keep)
-    owner, moved = repeated(some, NODES)
+    owner, moved = repeated(some, NODES, LEVELS)
     chosen = np.flatnonzero(giver[moved["src_node"]] & reader[moved["dst_node"]])
     key = moved["src_node"][chosen] * len(giver) + moved["dst_node"][chosen]
     packets = -(-moved_bytes(some) // packet_bytes)[owner[chosen]]
@@ -136,7 +128,5 @@ def spans(
     """[low, high) of the first of each row's repetitions, over all of them; `name` of the field
     that moves."""
     for level in range(LEVELS):
-        turns = table[f"repeat{level}"].astype(np.int64) - 1
-        span = turns * table[f"{name}_step{level}"]
-        low, high = low + np.minimum(span, 0), high + np.maximum(span, 0)
+        low, high = widened(low, high, table[f"repeat{level}"], table[f"{name}_step{level}"])
     return low, high

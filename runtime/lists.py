@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dojocc.runtime.folds import sorting, spread
+from dojocc.runtime.folds import sorting
+from dojocc.runtime.repeats import copied, repeat_counts, repeated, unrepeated
 from dojocc.runtime.segments import STRIDED
 from dojocc.runtime.whole_rows import picked
 
@@ -65,17 +66,12 @@ LIST_DTYPE = np.dtype(
 
 def rows_of_entries(entries: np.ndarray) -> np.ndarray:
     """LIST_DTYPE rows of ENTRY_DTYPE entries, each a row that is not repeated."""
-    rows = np.zeros(len(entries), LIST_DTYPE)
-    for name in ENTRY_DTYPE.names or ():
-        rows[name] = entries[name]
-    for level in range(LEVELS):
-        rows[f"repeat{level}"] = 1
-    return rows
+    return unrepeated(entries, LIST_DTYPE, LEVELS)
 
 
 def entry_counts(rows: np.ndarray) -> np.ndarray:
     """How many entries each row stands for."""
-    return np.prod([rows[f"repeat{level}"].astype(np.int64) for level in range(LEVELS)], 0)
+    return repeat_counts(rows, LEVELS)
 
 
 def entries_of_rows(rows: np.ndarray, sizes: Sequence[int], dips: int) -> np.ndarray:
@@ -86,25 +82,13 @@ def entries_of_rows(rows: np.ndarray, sizes: Sequence[int], dips: int) -> np.nda
     lock-step; those of one turn by `dst`, then in the order of the rows and of their repetitions.
     The rows must have been checked (program_checks.check_lists).
     """
-    repeats = [rows[f"repeat{level}"].astype(np.int64) for level in range(LEVELS)]
-    owner, number = spread(entry_counts(rows))
-    moved = {name: rows[name].astype(np.int64)[owner] for name in MOVING}
-    for level in range(LEVELS):
-        if (repeats[level] == 1).all():
-            continue
-        times, number = number % repeats[level][owner], number // repeats[level][owner]
-        for name in MOVING:
-            moved[name] += times * rows[f"{name}_step{level}"].astype(np.int64)[owner]
+    owner, moved = repeated(rows, MOVING, LEVELS)
     dram = rows["kind"] >= DRAM_LOAD
     peers = np.where(dram, dips, np.array(sizes)[np.where(dram, 0, rows["peer_cls"])])
     turn = (moved["peer"] - moved["node"]) % np.maximum(peers, 1)[owner]
     columns = [rows["list"][owner], rows["cls"][owner], moved["node"], turn, moved["dst"]]
     order = sorting(columns)
-    owner = owner[order]
-    single = np.empty(len(rows), ENTRY_DTYPE)
-    for name in ENTRY_DTYPE.names or ():
-        single[name] = rows[name]
-    result = picked(single, owner)
+    result = picked(copied(rows, ENTRY_DTYPE), owner[order])
     for name in MOVING:
         result[name] = moved[name][order]
     return result

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dojocc.runtime.folds import numbered, spread, stable_order
+from dojocc.runtime.folds import numbered, stable_order
 from dojocc.runtime.remember import by_table
+from dojocc.runtime.repeats import copied, repeated, unrepeated
 from dojocc.runtime.whole_rows import picked
 
 LARGEST_KEY = 1 << 62
@@ -108,80 +109,53 @@ def reach(rows: np.ndarray | Mapping[str, np.ndarray], side: str) -> tuple[np.nd
     low = np.asarray(rows[side], np.int64)
     high = low + rows["bytes"]
     for level in "01":
-        turns = np.asarray(rows[f"count{level}"], np.int64) - 1
-        span = turns * rows[f"{side}_stride{level}"]
-        low, high = low + np.minimum(span, 0), high + np.maximum(span, 0)
+        low, high = widened(low, high, rows[f"count{level}"], rows[f"{side}_stride{level}"])
     return low, high
+
+
+def widened(
+    low: np.ndarray, high: np.ndarray, count: np.ndarray, step: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `count` ranges reach together, the first of them [low, high), each `step` further on."""
+    span = (np.asarray(count, np.int64) - 1) * step
+    return low + np.minimum(span, 0), high + np.maximum(span, 0)
 
 
 def table_of(segments: np.ndarray) -> np.ndarray:
     """The table (TABLE_DTYPE) of segments (SEGMENT_DTYPE), one a row."""
-    rows = np.zeros(len(segments), TABLE_DTYPE)
-    for name in SEGMENT_DTYPE.names or ():
-        rows[name] = segments[name]
-    for level in range(LEVELS):
-        rows[f"repeat{level}"] = 1
-    return rows
+    return unrepeated(segments, TABLE_DTYPE, LEVELS)
 
 
 @by_table
 def spelt(table: np.ndarray, nodes: int) -> np.ndarray:
     """The segments (SEGMENT_DTYPE) of a table (TABLE_DTYPE), by source, then in the order in which
     it starts them (runtime/lists.py); nodes: of the grid."""
-    owner, moved = repeated(table, MOVING)
+    owner, moved = repeated(table, MOVING, LEVELS)
     giver, reader = moved["src_node"], moved["dst_node"]
     order = in_order(giver, reader, table["operand"][owner], table["dst"][owner], nodes)
-    single = np.empty(len(table), SEGMENT_DTYPE)
-    for name in SEGMENT_DTYPE.names or ():
-        single[name] = table[name]
-    result = picked(single, owner[order])
+    result = picked(copied(table, SEGMENT_DTYPE), owner[order])
     for name, column in moved.items():
         result[name] = column[order]
     return result
 
 
-def segment_counts(table: np.ndarray) -> np.ndarray:
-    """How many segments each row of a table stands for."""
-    return table["repeat0"].astype(np.int64) * table["repeat1"]
-
-
-def repeated(table: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(row of each segment, these fields of each, int64), all of a row together."""
-    owner, number = spread(segment_counts(table))
-    outer, inner = np.divmod(number, table["repeat0"].astype(np.int64)[owner])
-    moved = {}
-    for name in names:
-        first, *steps = (
-            table[field].astype(np.int64) for field in (name, f"{name}_step0", f"{name}_step1")
-        )
-        moved[name] = first[owner]
-        for turns, step in zip((inner, outer), steps, strict=True):
-            if step.any():
-                moved[name] += turns * step[owner]
-    return owner, moved
-
-
 def node_sums(table: np.ndarray, side: str, weights: np.ndarray, nodes: int) -> np.ndarray:
     """[nodes] by node at that `side` (dst_node or src_node) of a table's segments the sum of their
     weights (int64), given by row."""
-    total = np.asarray(weights, np.int64)
-    structure = [table[side].astype(np.int64)]
-    for level in range(LEVELS):
-        step, count = (
-            table[f"{name}{level}"].astype(np.int64) for name in (f"{side}_step", "repeat")
-        )
-        total = np.where(step == 0, total * count, total)
-        structure += [step, np.where(step == 0, 1, count)]
     if not len(table):
         return np.zeros(nodes, np.int64)
-    number = numbered(structure)
+    total = np.asarray(weights, np.int64)
+    rows = table.copy()
+    for level in range(LEVELS):
+        count = rows[f"repeat{level}"]
+        still = rows[f"{side}_step{level}"] == 0
+        total = np.where(still, total * count, total)
+        count[still] = 1
+    steps = [f"{name}{level}" for level in range(LEVELS) for name in ("repeat", f"{side}_step")]
+    number = numbered([rows[name] for name in (side, *steps)])
     _, sample = np.unique(number, return_index=True)
-    first, step0, count0, step1, count1 = (column[sample] for column in structure)
-    owner, turn = spread(count0 * count1)
-    outer, inner = np.divmod(turn, count0[owner])
-    node = first[owner] + inner * step0[owner] + outer * step1[owner]
-    sums = np.bincount(number, total)[owner]
-    return np.bincount(node, sums, nodes).astype(np.int64)
+    owner, moved = repeated(picked(rows, sample), (side,), LEVELS)
+    return np.bincount(moved[side], np.bincount(number, total)[owner], nodes).astype(np.int64)
 
 
 def in_order(

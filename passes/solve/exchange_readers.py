@@ -46,6 +46,23 @@ def blocks(layout: Layout) -> Blocks:
 
 
 @dataclass(frozen=True, eq=False)
+class Reads:
+    """Segments that all nodes of a block read: `segments` (SEGMENT_DTYPE) without nodes, `src` in
+    the source as a whole; of each the block of its readers, and along every sharded dimension of
+    the source the holders low..high that it may come from."""
+
+    segments: np.ndarray
+    block: np.ndarray
+    low: list[np.ndarray]
+    high: list[np.ndarray]
+
+    def some(self, where: np.ndarray) -> Reads:
+        """Those at which a mask is set."""
+        low, high = ([each[where] for each in side] for side in (self.low, self.high))
+        return Reads(picked(self.segments, where), self.block[where], low, high)
+
+
+@dataclass(frozen=True, eq=False)
 class Runs:
     """Of segments' readers along one side of the grid: segment s has those numbered begin[s] up to
     begin[s] + size[s]. A run is `count` places `step` apart from `first` on, which take from the
@@ -68,27 +85,21 @@ def along(
     side: int,
     among: Classes,
     chosen: np.ndarray,
-    low: Sequence[np.ndarray],
-    high: Sequence[np.ndarray],
+    reads: Reads,
 ) -> Runs:
-    """The readers along `side` of segments: the places of the class `chosen` of each. They take
-    from the holders low..high along each sharded dimension, which is one holder where a dimension
-    is shared out over both sides."""
+    """The readers along `side` of segments: the places of the class `chosen` of each. Where a
+    dimension is shared out over both sides they take from one holder."""
     layout = source.layout
     dims = [(j, layout.dims[dim]) for j, dim in enumerate(source.sharded)]
     mine = [(j, dim) for j, dim in dims if any(SIDE[axis] == side for axis in dim.axes)]
-    bounds = [each[j] for j, _ in mine for each in (low, high)]
+    bounds = [each[j] for j, _ in mine for each in (reads.low, reads.high)]
     number = numbered([chosen, *bounds])
     _, sample = np.unique(number, return_index=True)
-    order = np.argsort(among.number, kind="stable")
-    size = np.bincount(among.number, minlength=among.count)
-    begin = np.cumsum(size) - size
-    owner, turn = spread(size[chosen[sample]])
-    place = order[begin[chosen[sample]][owner] + turn]
+    owner, place = members(among.number, chosen[sample])
     digits: dict[str, np.ndarray] = {}
     shift = np.zeros(len(place), np.int64)
     for j, dim in mine:
-        first, last = low[j][sample][owner], high[j][sample][owner]
+        first, last = (each[j][sample][owner] for each in (reads.low, reads.high))
         index = first
         if (first != last).any():
             own = grid_index(dim.axes, layout.grid, layout.split)
@@ -119,46 +130,32 @@ def one_sided(axes: Sequence[str]) -> bool:
     return len({SIDE[axis] for axis in axes}) == 1
 
 
-def by_reader(
-    segments: np.ndarray,
-    block: np.ndarray,
-    readers: Blocks,
-    source: SourceView,
-    low: list[np.ndarray],
-    high: list[np.ndarray],
-) -> np.ndarray:
-    """The rows (TABLE_DTYPE) of segments that all nodes of a block read, each from the node that it
-    takes from: of the holders low..high along every sharded dimension.
+def members(number: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(i, each place whose number is chosen[i]), for every i."""
+    order = np.argsort(number, kind="stable")
+    size = np.bincount(number)
+    begin = np.cumsum(size) - size
+    owner, turn = spread(size[chosen])
+    return owner, order[begin[chosen[owner]] + turn]
 
-    segments: SEGMENT_DTYPE, without nodes, `src` in the source as a whole.
-    """
-    layout = source.layout
-    free = np.zeros(len(segments), bool)
+
+def by_reader(reads: Reads, readers: Blocks, source: SourceView) -> np.ndarray:
+    """The rows (TABLE_DTYPE) of what is read, each from the node that its reader takes it from."""
+    free = np.zeros(len(reads.block), bool)
     for j, dim in enumerate(source.sharded):
-        if not one_sided(layout.dims[dim].axes):
-            free |= low[j] != high[j]
-    parts = []
-    for way, where in ((in_blocks, ~free), (one_by_one, free)):
-        some = np.flatnonzero(where)
-        if len(some):
-            ends = ([each[some] for each in side] for side in (low, high))
-            parts.append(way(picked(segments, some), readers, block[some], source, *ends))
+        if not one_sided(source.layout.dims[dim].axes):
+            free |= reads.low[j] != reads.high[j]
+    ways = (in_blocks, ~free), (one_by_one, free)
+    parts = [way(reads.some(where), readers, source) for way, where in ways if where.any()]
     return joined(TABLE_DTYPE, parts)
 
 
-def in_blocks(
-    segments: np.ndarray,
-    readers: Blocks,
-    block: np.ndarray,
-    source: SourceView,
-    low: list[np.ndarray],
-    high: list[np.ndarray],
-) -> np.ndarray:
+def in_blocks(reads: Reads, readers: Blocks, source: SourceView) -> np.ndarray:
     """`by_reader` where the sides can be worked out by themselves."""
     layout = source.layout
     sides = [
-        along(source, side, readers.sides[side], chosen, low, high)
-        for side, chosen in enumerate(readers.of(block))
+        along(source, side, readers.sides[side], chosen, reads)
+        for side, chosen in enumerate(readers.of(reads.block))
     ]
     line, turn = spread(sides[0].size * sides[1].size)
     pair = np.divmod(turn, sides[1].size[line])
@@ -166,12 +163,12 @@ def in_blocks(
     rows, columns = sides
     width = layout.grid[1]
     base = sum(dim.offset * stride for dim, stride in zip(layout.dims, layout.strides, strict=True))
-    fixed = np.full(len(segments), base, np.int64)
+    fixed = np.full(len(reads.block), base, np.int64)
     for j, number in enumerate(source.sharded):
         dim = layout.dims[number]
         if not one_sided(dim.axes):
-            fixed += low[j] * (dim.step * layout.strides[number])
-    table = picked(table_of(segments), line)
+            fixed += reads.low[j] * (dim.step * layout.strides[number])
+    table = picked(table_of(reads.segments), line)
     table["dst_node"] = rows.first[down] * width + columns.first[across]
     table["src_node"] = rows.giver[down] * width + columns.giver[across]
     table["src"] -= fixed[line] + rows.shift[down] + columns.shift[across]
@@ -200,24 +197,14 @@ def set_levels(table: np.ndarray, inner: list[np.ndarray], outer: list[np.ndarra
         table[f"{name}_step1"] = sign * np.where(both, jump, 0)
 
 
-def one_by_one(
-    segments: np.ndarray,
-    readers: Blocks,
-    block: np.ndarray,
-    source: SourceView,
-    low: list[np.ndarray],
-    high: list[np.ndarray],
-) -> np.ndarray:
+def one_by_one(reads: Reads, readers: Blocks, source: SourceView) -> np.ndarray:
     """`by_reader` in general: each reader by itself."""
     node_rows, node_columns = (side.number for side in readers.sides)
     of = (node_rows[:, None] * readers.sides[1].count + node_columns).ravel()
-    order = np.argsort(of, kind="stable")
-    size = np.bincount(of, minlength=int(block.max()) + 1)
-    begin = np.cumsum(size) - size
-    line, turn = spread(size[block])
-    reader = order[begin[block[line]] + turn]
-    giver = source.nodes(reader, [a[line] for a in low], [a[line] for a in high])
-    table = picked(table_of(segments), line)
+    line, reader = members(of, reads.block)
+    ends = ([each[line] for each in side] for side in (reads.low, reads.high))
+    giver = source.nodes(reader, *ends)
+    table = picked(table_of(reads.segments), line)
     table["dst_node"], table["src_node"] = reader, giver
     table["src"] -= source.shift[giver]
     return table

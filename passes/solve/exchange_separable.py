@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from dojocc.passes.solve.exchange_elements import tail_bytes
-from dojocc.passes.solve.exchange_readers import Blocks, blocks, by_reader
+from dojocc.passes.solve.exchange_readers import Blocks, Reads, blocks, by_reader
 from dojocc.passes.solve.holders import SourceView
 from dojocc.passes.solve.segments import combined
 from dojocc.runtime.element_map import ElementMap
@@ -281,8 +281,8 @@ def cell_rows(dst: Layout, readers: Blocks, cell: Cell, source: SourceView) -> n
         for j, (first, last) in piece.bounds.items():
             low[j], high[j] = first[chosen], last[chosen]
     line, rows = _rows(nest, src, place, cell.operand)
-    ends = ([bound[line] for bound in side] for side in (low, high))
-    return by_reader(rows, owner[line], readers, source, *ends)
+    low, high = ([bound[line] for bound in side] for side in (low, high))
+    return by_reader(Reads(rows, owner[line], low, high), readers, source)
 
 
 def _rows(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dojocc.runtime.folds import numbered, openings, sorting, strided
-from dojocc.runtime.lists import ENTRY_DTYPE, LEVELS, LIST_DTYPE, MOVING, rows_of_entries
+from dojocc.runtime.lists import LEVEL_FIELDS, LEVELS, LIST_DTYPE, MOVING, rows_of_entries
 from dojocc.runtime.whole_rows import joined, picked
 
-FIXED = tuple(name for name in ENTRY_DTYPE.names or () if name not in MOVING)
-"""Fields that are the same in all entries of a row."""
 STEPS = ("repeat", *(f"{name}_step" for name in MOVING))
 """Fields of a repetition, each with its level behind it."""
 
@@ -26,13 +24,8 @@ def folded(entries: np.ndarray, columns: int) -> np.ndarray:
     """
     if not len(entries):
         return np.zeros(0, LIST_DTYPE)
-    used = [
-        entries[f"{name}{level}"]
-        for level in range(LEVELS)
-        for name in STEPS
-        if entries.dtype == LIST_DTYPE
-    ]
-    alike = numbered([entries[name] for name in FIXED] + used)
+    names = set(entries.dtype.names or ()) - set(MOVING)
+    alike = numbered([entries[name] for name in LIST_DTYPE.names or () if name in names])
     row, col = np.divmod(entries["node"].astype(np.int64), columns)
     peer, src, dst = (entries[name].astype(np.int64) for name in MOVING[1:])
     tried = [
@@ -57,7 +50,7 @@ def folded_in_order(entries: np.ndarray, alike: np.ndarray, order: np.ndarray) -
     repeat(rows, count, steps)
     alike = alike[first]
     for _ in range(LEVELS - 1):
-        same = [alike, *(rows[f"{name}{level}"] for level in range(LEVELS) for name in STEPS)]
+        same = [alike, *(rows[name] for name, _ in LEVEL_FIELDS)]
         moving = [rows[name].astype(np.int64) for name in MOVING]
         by = sorting([*same, *moving])
         rows, alike = picked(rows, by), alike[by]

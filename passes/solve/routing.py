@@ -19,9 +19,6 @@ from dojocc.runtime.mesh.routes import clear, components
 from dojocc.runtime.mesh.tables import ROUTE_DTYPE, RouteTable
 from dojocc.runtime.target import Target
 
-LARGEST_TABLE = 1 << 27
-"""Pairs of nodes that may be marked in a table, a byte each."""
-
 
 def detours(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     """Rows of set 0 (ROUTE_DTYPE, sorted) for those flows that neither one leg nor two will do for.
@@ -34,7 +31,8 @@ def detours(target: Target, src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     if known is not None:
         longer = ~known.flows(src, dst)
         src, dst = src[longer], dst[longer]
-    src, dst = distinct_pairs(target, src, dst)
+    pairs = np.unique(src * target.positions + dst)
+    src, dst = np.divmod(pairs, target.positions)
     blocked = ~clear(target, src, dst)
     src, dst = src[blocked], dst[blocked]
     label = components(target)
@@ -59,18 +57,6 @@ def hard_ends(target: Target) -> tuple[np.ndarray, np.ndarray]:
 def detour_table(target: Target, src: np.ndarray, dst: np.ndarray) -> RouteTable:
     """The route table of a program with these flows and no negotiated ones."""
     return RouteTable(detours(target, src, dst))
-
-
-def distinct_pairs(
-    target: Target, src: np.ndarray, dst: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each pair once, sorted: marked in a table of all pairs where that is not too large."""
-    keys, every = src * target.positions + dst, target.positions**2
-    if every > LARGEST_TABLE:
-        return np.divmod(np.unique(keys), target.positions)
-    seen = np.zeros(every, bool)
-    seen[keys] = True
-    return np.divmod(np.flatnonzero(seen), target.positions)
 
 
 def many_legs(target: Target, src: np.ndarray, dst: np.ndarray) -> list[np.ndarray]:

@@ -13,11 +13,12 @@ from dojocc.passes.solve.exchange import exchange_table
 from dojocc.passes.solve.segments import moved_bytes
 from dojocc.runtime.folds import spread
 from dojocc.runtime.lists import entries_of_rows
+from dojocc.runtime.repeats import repeat_counts
 from dojocc.runtime.segments import (
+    LEVELS,
     STRIDED,
     TABLE_DTYPE,
     node_sums,
-    segment_counts,
     spelt,
     table_of,
 )
@@ -100,7 +101,7 @@ def test_a_table_reaches_what_its_segments_do(case) -> None:
         )
         assert (
             node_sums(table, side, weights, dst.nodes).sum()
-            == (weights * segment_counts(table)).sum()
+            == (weights * repeat_counts(table, LEVELS)).sum()
         )
 
 
